@@ -1,0 +1,47 @@
+# Category-orthogonal object features in recurrent networks (Thorat, Aldegheri & Kietzmann, SVRHM 2021), reproduced.
+#
+#   snakemake --cores all                                            the run that config.yaml describes
+#   snakemake --cores all --configfile workflow/presets/paper.yaml   another run
+#   snakemake --cores all -- decode                                  up to one stage
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/record.smk"
+include: "workflow/rules/decode.smk"
+include: "workflow/rules/perturb.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        rules.report.output,
+
+
+rule data:
+    localrule: True
+    input:
+        test_scenes(),
+        shards("train").values(),
+
+
+rule trained:
+    localrule: True
+    input:
+        instances("model.safetensors"),
+
+
+rule recorded:
+    localrule: True
+    input:
+        instances("accuracy.csv"),

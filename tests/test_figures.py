@@ -1,0 +1,235 @@
+"""Every figure and the report, from the published tables as if ours and from made-up maps."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from safetensors.numpy import save_file
+
+from recurrence.claims import score
+from recurrence.diagrams import connections
+from recurrence.figures import FIGURES, draw, save
+from recurrence.report import interval, number, render
+from recurrence.statistics import Band, load
+
+ROOT = Path(__file__).parent.parent
+PUBLISHED = ROOT / "data" / "published"
+CAPTIONS = yaml.safe_load((ROOT / "workflow" / "report" / "captions.yaml").read_text("utf-8"))
+SETTINGS = {"published": True, "examples": 3, "dpi": 50}
+VARIABLES = ("location_horizontal", "location_vertical", "scale", "orientation")
+WEIGHTS = {
+    "feedforward.conv1": (8, 1, 5, 5),
+    "feedforward.conv2": (16, 8, 5, 5),
+    "feedforward.fc": (16, 1296),
+    "lateral.conv1": (8, 8, 5, 5),
+    "topdown.conv1_to_input": (8, 1, 7, 7),
+    "topdown.conv2_to_input": (16, 1, 20, 20),
+    "topdown.fc_to_conv2": (12544, 16),
+    "readout": (20, 64),
+}
+
+
+def write_maps(folder: Path, timesteps: int) -> None:
+    """Made-up example maps in the files that recording and perturbation write."""
+    random = np.random.default_rng(0)
+    with h5py.File(folder / "examples.h5", "w") as file:
+        file["scenes"] = file["clean"] = random.random((6, 100, 100))
+        file["input"] = random.random((6, timesteps, 100, 100))
+        file["prediction"] = np.arange(6)
+        for name in ("category", *VARIABLES):
+            file[f"labels/{name}"] = np.arange(6) % (20 if name == "category" else 2)
+    with h5py.File(folder / "perturbation_example.h5", "w") as file:
+        file["original"] = file["altered"] = random.random((100, 100))
+        for kind in ("original", "systematic", "control"):
+            file[f"input_{kind}"] = random.random((timesteps, 100, 100))
+            file[f"flow_{kind}"] = random.normal(size=(8, 96, 96))
+            file.attrs[f"prediction_{kind}"] = 3
+        facts = {"layer": "conv1", "timestep": 2, "variable": "category_within", "category": 12}
+        file.attrs.update(facts)
+    with h5py.File(folder / "variants.h5", "w") as file:
+        file["original"] = random.random((2, 100, 100))
+        for name in (*VARIABLES, "category_within", "category_between"):
+            file[f"altered/{name}"] = random.random((2, 100, 100))
+
+
+def write_model(path: Path, without: str = "nothing") -> None:
+    weights = {name: shape for name, shape in WEIGHTS.items() if without not in name}
+    tensors = {f"{name}.weight": np.zeros(shape, np.float32) for name, shape in weights.items()}
+    save_file(tensors | {f"{name}.bias": np.zeros(3, np.float32) for name in weights}, path)
+
+
+def make_run(
+    folder: Path, interactions: list[str], instances: int, timesteps: int
+) -> dict[str, str]:
+    """A run with part of the published tables; returns the sources of its figures."""
+    for name in ("accuracy", "decoding", "perturbation"):
+        table = pd.read_csv(PUBLISHED / f"{name}.csv")
+        table = table[table["interaction"].isin(interactions) & (table["instance"] <= instances)]
+        if "timestep" in table:
+            table = table[table["timestep"] <= timesteps]
+        extra: dict[str, Any] = {"image": "cluttered"}
+        if name == "decoding":
+            extra |= {"repeat": 1, "unconverged": 1}
+        if name == "perturbation":
+            extra = {"repeat": 1, "rendering": "compounded"}
+        table.assign(**extra).to_csv(folder / f"{name}.csv", index=False)
+    write_maps(folder, timesteps)
+    write_model(folder / "model.safetensors")
+    sources = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
+    sources |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in sources}
+    sources |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
+    return sources | {
+        "variants": str(folder / "variants.h5"),
+        "model": str(folder / "model.safetensors"),
+    }
+
+
+RUNS: dict[str, tuple[list[str], int, int]] = {
+    "whole": (["multiplicative", "additive"], 5, 4),
+    "small": (["additive"], 1, 3),
+}
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return make_run(tmp_path_factory.mktemp(request.param), *RUNS[request.param])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return make_run(tmp_path_factory.mktemp("whole"), *RUNS["whole"])
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_written(name: str, run: dict[str, str], tmp_path: Path) -> None:
+    pdf, png = tmp_path / "a.pdf", tmp_path / "a.png"
+    save(draw(name, run, SETTINGS), pdf, png, 50)
+    assert b"/FontFile2" in pdf.read_bytes()  # the font is inside
+    assert b"CreationDate" not in pdf.read_bytes()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.pdf", "a.png"}
+
+
+@pytest.mark.parametrize("name", ["2A", "2B", "3A"])
+def test_a_rerun_gives_the_same_bytes(name: str, whole: dict[str, str], tmp_path: Path) -> None:
+    for copy in "ab":
+        save(draw(name, whole, SETTINGS), tmp_path / f"{copy}.pdf", tmp_path / f"{copy}.png", 50)
+    for kind in ("pdf", "png"):
+        first, second = ((tmp_path / f"{copy}.{kind}").read_bytes() for copy in "ab")
+        assert first == second
+
+
+def test_decoding_lines_are_the_means_of_the_table(whole: dict[str, str]) -> None:
+    table = pd.read_csv(PUBLISHED / "decoding.csv")
+    table = table[(table["interaction"] == "multiplicative") & (table["source"] == "activation")]
+    figure = draw("3A", whole, SETTINGS | {"published": False})
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert list(panels) == ["category", "location", "scale", "orientation"]
+    for title, axes in panels.items():
+        drawn: Any = [line.get_ydata() for line in axes.lines if line.get_marker() == "D"]  # fc
+        rows = table[(table["layer"] == "fc") & table["variable"].str.startswith(title)]
+        np.testing.assert_allclose(drawn, [rows.groupby("timestep")["accuracy"].mean()])
+
+
+def test_importance_points_are_the_means_of_the_table(whole: dict[str, str]) -> None:
+    table = pd.read_csv(PUBLISHED / "perturbation.csv")
+    rows = table[(table["interaction"] == "multiplicative") & (table["layer"] == "conv1")]
+    means = rows[rows["timestep"] == 2].groupby("variable")["functional_importance"].mean()
+    expected = [
+        (means["location_horizontal"] + means["location_vertical"]) / 2,
+        means["orientation"],
+        means["scale"],
+        (means["category_within"] + means["category_between"]) / 2,
+    ]
+    figure = draw("4D", whole, SETTINGS | {"published": False})
+    panel = next(axes for axes in figure.axes if axes.get_title() == "conv1")
+    first = next(line for line in panel.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(np.asarray(first.get_ydata(), dtype=float), expected)
+
+
+def test_published_lines_can_be_left_out(whole: dict[str, str]) -> None:
+    assert "published" in texts(draw("3A", whole, SETTINGS))
+    assert "published" not in texts(draw("3A", whole, SETTINGS | {"published": False}))
+
+
+@pytest.mark.parametrize("name", ["3A", "3B", "4A", "4B", "4C", "4D", "S3"])
+def test_a_missing_interaction_is_named(name: str, tmp_path: Path) -> None:
+    sources = make_run(tmp_path, *RUNS["small"])
+    del sources["examples"], sources["perturbation_example"]
+    assert "no multiplicative networks" in texts(draw(name, sources, SETTINGS))
+    assert "no additive networks" not in texts(draw("S2A", sources, SETTINGS))
+
+
+def test_architecture_shows_the_connections_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    write_model(path)
+    shown = texts(draw("2A", {"model": str(path)}, SETTINGS))
+    assert {"transposed conv 20\u00d720", "transposed conv 7\u00d77"} <= set(shown.split("\n"))
+    assert "linear 16 \u2192 12,544" in shown
+    assert "all 4 steps" in shown
+    parameters = sum(int(np.prod(shape)) + 3 for shape in WEIGHTS.values())
+    assert connections(path)[1] == parameters
+    write_model(path, without="conv2_to_input")
+    assert "transposed conv 20\u00d720" not in texts(draw("2A", {"model": str(path)}, SETTINGS))
+
+
+def test_architecture_without_recurrence(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    keep = {name: shape for name, shape in WEIGHTS.items() if name[0] in "fr"}
+    save_file({f"{name}.weight": np.zeros(shape, np.float32) for name, shape in keep.items()}, path)
+    assert "lateral" not in texts(draw("2A", {"model": str(path)}, SETTINGS))
+
+
+def test_captions_are_for_the_figures() -> None:
+    assert sorted(CAPTIONS) == sorted(FIGURES)
+    assert all(set(entry) == {"title", "caption"} for entry in CAPTIONS.values())
+
+
+def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:
+    ours, published = load(Path(run["decoding"]).parent), load(PUBLISHED)
+    scorecard = score(ours, published)
+    paths = [tmp_path / f"fig{name}.png" for name in CAPTIONS]
+    for path in paths:
+        path.write_bytes(b"\x89PNG" + path.name.encode())
+    page = render(
+        template=ROOT / "workflow" / "report" / "report.html.j2",
+        ours=ours,
+        published=published,
+        scorecard=scorecard,
+        figures=paths,
+        captions=CAPTIONS,
+        config={"run": {"name": "a<b", "seed": 7}, "training": {"iterations": 2500}},
+        origin={"seed": "7", "git_commit": "abc123", "packages": '{"numpy": "2.4.6"}'},
+    )
+    assert (
+        page.count("data:image/png;base64,")
+        == len(FIGURES)
+        == len(set(re.findall(r"base64,(\S+)\"", page)))
+    )
+    assert all(f'href="figures/fig{name}.pdf"' in page for name in CAPTIONS)
+    assert not re.search(r"https?:|//\w", page)
+    assert not re.search(r'(src|href)="(?!data:image|figures/fig|tables/|#)', page)
+    assert "a&lt;b" in page and "a<b" not in page
+    assert all(text in page for text in ("abc123", "numpy", "2.4.6", "iterations: 2500"))
+    assert f"{len(ours.decoding):,} linear read-outs {len(ours.decoding):,} held" in page
+    assert page.count('<td class="text"><span class="chip') == len(scorecard)
+    assert not re.search(r"\bnan\b", re.sub(r"base64,\S+", "", page))
+
+
+def test_numbers_for_people() -> None:
+    assert number(-0.0123) == "\u22120.012"
+    assert number(float("nan")) == "\u2013"
+    assert interval(Band(0.5, 0.4, 0.6, 5), 2) == "0.50 \u00b1 0.10"
+    assert interval(Band(0.5, float("nan"), float("nan"), 1), 2) == "0.50"

@@ -1,0 +1,70 @@
+# The validated configuration, the shape of paths, and the helpers that all rules use.
+
+import ast
+import hashlib
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from recurrence.configuration import ConfigurationError, check
+
+try:
+    check(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = f"results/{config['run']['name']}"
+SCENES = f"{config['data']['folder']}/scenes/{config['scenes']['set']}"
+NETWORK = f"{RUN}/{{interaction}}/instance{{instance}}"
+SEED = config["run"]["seed"]
+THREADS = config["compute"]["threads"]
+POSES = ("scale", "orientation", "location")
+DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
+PERTURBED = {"clutter": config["scenes"]["clutter"]} | {key: config["perturbation"][key] for key in POSES}
+
+
+wildcard_constraints:
+    interaction="multiplicative|additive|feedforward",
+    instance=r"[1-9]\d*",
+
+
+def fingerprint(*names):
+    """A hash of the code in the named scripts and package modules; comments, docstrings and layout do not count."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        for path in (SCRIPTS / f"{name}.py", SCRIPTS / "recurrence" / f"{name}.py"):
+            if path.exists():
+                tree = ast.parse(path.read_text())
+                for node in ast.walk(tree):
+                    match node:
+                        case ast.Module(body=body) | ast.ClassDef(body=body) | ast.FunctionDef(body=body):
+                            match body:
+                                case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+                                    node.body = rest
+                digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]
+
+
+def instances(file):
+    """The paths of one file of every network of the run."""
+    return expand(
+        f"{NETWORK}/{file}",
+        interaction=config["run"]["interactions"],
+        instance=range(1, config["run"]["instances"] + 1),
+    )
+
+
+def shards(split):
+    """The source images of both datasets, of one split."""
+    return {
+        dataset: f"{config['data']['folder']}/shards/{dataset}-{split}.h5"
+        for dataset in ("mnist", "fashion")
+    }
+
+
+def test_scenes():
+    """The shards of test scenes that this run records."""
+    count = -(-config["record"]["scenes"] // config["scenes"]["shard"])
+    return [f"{SCENES}/test-{number:02d}.h5" for number in range(count)]

@@ -1,0 +1,73 @@
+# The source images: MNIST and Fashion-MNIST, verified and split (SPEC section 1).
+
+
+rule shards:
+    output:
+        **{
+            split: f"{config['data']['folder']}/shards/{{dataset}}-{split}.h5"
+            for split in ("train", "validation", "test")
+        },
+    log:
+        "logs/data/shards-{dataset}.log",
+    benchmark:
+        "logs/data/shards-{dataset}.benchmark.tsv"
+    wildcard_constraints:
+        dataset="mnist|fashion",
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        source=config["data"]["source"],
+        validation=config["data"]["validation"],
+        # Where the files lie changes nothing, as their content is verified: a lambda that asks for
+        # threads is not tracked, so that moving them reruns nothing.
+        files=lambda wildcards, threads: config["data"]["files"],
+        code=fingerprint("datasets", "storage"),
+    message:
+        "source images of {wildcards.dataset}"
+    script:
+        "../scripts/shards.py"
+
+
+rule scenes:
+    input:
+        **shards("test"),
+    output:
+        f"{SCENES}/test-{{number}}.h5",
+    log:
+        f"{SCENES}/logs/test-{{number}}.log",
+    benchmark:
+        f"{SCENES}/benchmarks/test-{{number}}.tsv"
+    wildcard_constraints:
+        number=r"\d\d",
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        scenes=DISTRIBUTION,
+        shard=config["scenes"]["shard"],
+        seed=SEED,
+        code=fingerprint("rendering", "scenes"),
+    message:
+        "scenes: shard {wildcards.number} of the test set"
+    script:
+        "../scripts/scenes.py"
+
+
+rule variants:
+    input:
+        **shards("test"),
+    output:
+        f"{RUN}/variants.h5",
+    log:
+        f"{RUN}/logs/variants.log",
+    benchmark:
+        f"{RUN}/benchmarks/variants.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        scenes=PERTURBED,
+        seed=SEED,
+        code=fingerprint("variants", "rendering", "scenes"),
+    message:
+        "variants: two scenes and their altered copies, to look at"
+    script:
+        "../scripts/variants.py"

@@ -1,0 +1,157 @@
+# The last stage: tables, the scorecard of the paper's claims, its figures, and one page to open.
+
+import os
+from pathlib import Path
+
+import yaml
+
+HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
+TABLES = {
+    name: f"{RUN}/tables/{name}.csv"
+    for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
+}
+PUBLISHED = {
+    f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
+    for name in ("accuracy", "decoding", "perturbation")
+}
+FIGURES = yaml.safe_load((HERE / "workflow/report/captions.yaml").read_text("utf-8"))
+
+# What each figure is drawn from: tables, or a file of the first network of an interaction.
+# A figure about an interaction that the run lacks gets nothing, and says so.
+SOURCES = {
+    figure: {table: TABLES[table], f"published_{table}": PUBLISHED[f"published_{table}"]}
+    for figures, table in (
+        (("3A", "S1", "S2A"), "decoding"),
+        (("4C", "4D", "S2C"), "perturbation"),
+    )
+    for figure in figures
+}
+SOURCES |= {
+    figure: {kind: f"{RUN}/{interaction}/instance1/{kind}.h5"}
+    for figure, interaction, kind in (
+        ("3B", "multiplicative", "examples"),
+        ("4A", "multiplicative", "perturbation_example"),
+        ("4B", "multiplicative", "perturbation_example"),
+        ("S2B", "additive", "examples"),
+        ("S3", "multiplicative", "examples"),
+    )
+    if interaction in config["run"]["interactions"]
+}
+SOURCES |= dict.fromkeys(("1", "2B"), {"variants": f"{RUN}/variants.h5"})
+SOURCES["2A"] = {
+    "model": f"{RUN}/{interaction}/instance1/model.safetensors"
+    for interaction in sorted(config["run"]["interactions"])[
+        -1:
+    ]  # feedforward if there is no other
+}
+
+
+rule tables:
+    input:
+        **{name: instances(f"{name}.csv") for name in TABLES},
+    output:
+        **{
+            name: report(
+                path,
+                caption="../report/table.rst",
+                category="Tables",
+                labels={"table": name},
+            )
+            for name, path in TABLES.items()
+        },
+    log:
+        f"{RUN}/logs/tables.log",
+    benchmark:
+        f"{RUN}/benchmarks/tables.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        fingerprint=fingerprint("tables", "statistics", "storage"),
+    message:
+        "tables: gathering all instances"
+    script:
+        "../scripts/tables.py"
+
+
+rule scorecard:
+    input:
+        **TABLES,
+        **PUBLISHED,
+    output:
+        table=report(
+            f"{RUN}/tables/scorecard.csv",
+            caption="../report/scorecard.rst",
+            category="Scorecard",
+        ),
+        text=f"{RUN}/scorecard.txt",
+    log:
+        f"{RUN}/logs/scorecard.log",
+    benchmark:
+        f"{RUN}/benchmarks/scorecard.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        run=config["run"]["name"],
+        # test scenes behind one value, of each repeat
+        scored=config["decoding"]["scenes"] - config["decoding"]["fit"],
+        perturbed=config["perturbation"]["scenes"],
+        fingerprint=fingerprint("scorecard", "claims", "statistics", "storage"),
+    message:
+        "scorecard: testing the paper's claims"
+    script:
+        "../scripts/scorecard.py"
+
+
+rule figures:
+    input:
+        unpack(lambda wildcards: SOURCES.get(wildcards.figure, {})),
+    output:
+        png=report(
+            f"{RUN}/figures/fig{{figure}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        pdf=f"{RUN}/figures/fig{{figure}}.pdf",
+    log:
+        f"{RUN}/logs/figures/fig{{figure}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/figures/fig{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        figures=config["figures"],
+        caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
+        fingerprint=fingerprint("figures", "pictures", "diagrams", "statistics", "storage"),
+    message:
+        "figure {wildcards.figure}"
+    script:
+        "../scripts/figures.py"
+
+
+rule report:
+    input:
+        **TABLES,
+        **PUBLISHED,
+        scorecard=f"{RUN}/tables/scorecard.csv",
+        figures=expand(f"{RUN}/figures/fig{{figure}}.png", figure=FIGURES),
+        template=str(HERE / "workflow/report/report.html.j2"),
+    output:
+        report(f"{RUN}/report.html", caption="../report/report.rst", category="Report"),
+    log:
+        f"{RUN}/logs/report.log",
+    benchmark:
+        f"{RUN}/benchmarks/report.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        # everything but `compute`, which changes no number
+        config={block: config[block] for block in sorted(config) if block != "compute"},
+        captions=FIGURES,
+        fingerprint=fingerprint("report", "claims", "statistics", "storage"),
+    message:
+        "report: one page to open"
+    script:
+        "../scripts/report.py"

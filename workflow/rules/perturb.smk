@@ -1,0 +1,28 @@
+# Functional importance: replacing recurrent flow, one layer and timestep at a time (SPEC section 5).
+
+
+rule perturb:
+    input:
+        model=f"{NETWORK}/model.safetensors",
+        **shards("test"),
+    output:
+        table=f"{NETWORK}/perturbation.csv",
+        example=f"{NETWORK}/perturbation_example.h5",
+    log:
+        f"{RUN}/logs/perturb/{{interaction}}-{{instance}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/perturb/{{interaction}}-{{instance}}.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    threads: THREADS
+    resources:
+        device=config["compute"]["device"],
+    params:
+        perturbation=config["perturbation"],
+        scenes=PERTURBED,
+        seed=SEED,
+        code=fingerprint("perturb", "perturbation", "network", "rendering", "scenes"),
+    message:
+        "perturb: {wildcards.interaction} network {wildcards.instance}"
+    script:
+        "../scripts/perturb.py"

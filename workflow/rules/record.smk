@@ -1,0 +1,33 @@
+# What each network does on the test scenes: dumps for the read-outs, accuracies, clutter at the input (SPEC section 4).
+
+
+rule record:
+    input:
+        model=f"{NETWORK}/model.safetensors",
+        scenes=test_scenes(),
+    output:
+        activations=(
+            f"{NETWORK}/activations.h5" if config["record"]["keep"] else temp(f"{NETWORK}/activations.h5")
+        ),
+        accuracy=f"{NETWORK}/accuracy.csv",
+        clutter=f"{NETWORK}/clutter.csv",
+        ablation=f"{NETWORK}/ablation.csv",
+        examples=f"{NETWORK}/examples.h5",
+    log:
+        f"{RUN}/logs/record/{{interaction}}-{{instance}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/record/{{interaction}}-{{instance}}.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    threads: THREADS
+    resources:
+        device=config["compute"]["device"],
+    params:
+        scenes=config["record"]["scenes"],
+        examples=config["figures"]["examples"],
+        seed=SEED,
+        code=fingerprint("record", "recording", "network"),
+    message:
+        "record: {wildcards.interaction} network {wildcards.instance}"
+    script:
+        "../scripts/record.py"

@@ -1,0 +1,9 @@
+"""Rule figures: one figure of the paper, as PDF and PNG."""
+
+from recurrence.figures import draw, save
+from recurrence.job import logged
+
+with logged(snakemake.log[0]):
+    settings = snakemake.params.figures
+    figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), settings)
+    save(figure, snakemake.output.pdf, snakemake.output.png, settings["dpi"])

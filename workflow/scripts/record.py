@@ -1,0 +1,18 @@
+"""Rule record: one network on the test scenes."""
+
+from recurrence import job
+from recurrence.network import load_network
+from recurrence.recording import record, write_examples
+from recurrence.storage import provenance, write_table
+
+with job.logged(snakemake.log[0]):
+    parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
+    device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
+    network = load_network(snakemake.input.model, device)
+    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
+    about = provenance(parameters.seed, network=names)
+    progress = job.Progress(snakemake.rule, wildcards, parameters.scenes)
+    tables = record(network, snakemake.input.scenes, parameters.scenes, output.activations, about, progress)
+    for path, table in zip((output.accuracy, output.clutter, output.ablation), tables, strict=True):
+        write_table(path, table, **names)
+    write_examples(network, snakemake.input.scenes[0], parameters.examples, output.examples, about)

@@ -1,0 +1,298 @@
+"""The paper's figures, from tables and example maps (SPEC 7). Imports no torch.
+
+:func:`draw` makes any of them by its name. A figure about an interaction that the run has no
+networks of says so in its place, so that every run has all figures.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from recurrence.diagrams import WIDTH, architecture, idea, lacking
+from recurrence.pictures import Settings, Sources, input_maps, perturbation_example, variants
+from recurrence.statistics import (
+    AUXILIARY,
+    CHANCE,
+    INTERACTIONS,
+    LAYERS,
+    bands,
+    per_instance,
+    published_rendering,
+    select,
+)
+from recurrence.storage import atomic, read_table
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures look the same everywhere
+    "font.size": 7.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 7.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "pdf.fonttype": 42,
+}
+# Okabe & Ito's colours, told apart by colour-blind readers too; markers repeat the distinction.
+LAYER_STYLE: dict[Any, Any] = {
+    "input": ("#0072B2", "o"),
+    "conv1": ("#E69F00", "s"),
+    "conv2": ("#009E73", "^"),
+    "fc": ("#CC79A7", "D"),
+}
+TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", "#0072B2", "#0b1d2e"])
+ORIGINAL, SYSTEMATIC, CONTROL = "#000000", "#D55E00", "#56B4E9"
+
+
+def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
+    """Write ``figure`` as PDF and PNG, without dates: a rerun gives the same bytes."""
+    FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        with atomic(pdf) as temporary:
+            figure.savefig(temporary, format="pdf", dpi=dpi, metadata={"CreationDate": None})
+        with atomic(png) as temporary:
+            figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def draw(name: str, sources: Sources, settings: Settings) -> Figure:
+    """Draw figure ``name`` (``1``, ``2A``, ... ``S3``).
+
+    ``sources`` maps what the figure needs to files: decoding, perturbation, published_decoding,
+    published_perturbation (CSV), examples, perturbation_example, variants (HDF5), model
+    (safetensors). ``settings`` is the config block figures.
+    """
+    with mpl.rc_context(STYLE):
+        return FIGURES[name](sources, settings)
+
+
+def percent(axes: Axes) -> None:
+    """Label the y axis of fractions in per cent."""
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+
+
+def _line(
+    axes: Axes, rows: pd.DataFrame, published: pd.DataFrame | None, colour: str, marker: str = "o"
+) -> None:
+    """One line over ``timestep`` with its band; published means as a thin dashed line behind."""
+    if published is not None and len(published):
+        known = published.sort_values("timestep")
+        axes.plot(
+            known["timestep"],
+            known["mean"],
+            color=colour,
+            lw=0.8,
+            ls=(0, (4, 2)),
+            alpha=0.9,
+            zorder=2,
+        )
+    rows = rows.sort_values("timestep")
+    axes.fill_between(
+        rows["timestep"], rows["low"], rows["high"], color=colour, alpha=0.22, lw=0, zorder=1
+    )
+    axes.plot(rows["timestep"], rows["mean"], color=colour, marker=marker, zorder=3)
+
+
+def _timesteps(axes: Axes, timesteps: Sequence[int]) -> None:
+    axes.set_xticks(timesteps)
+    axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
+
+
+def _published_handle(settings: Settings) -> list[Line2D]:
+    return (
+        [Line2D([], [], color="0.35", lw=0.8, ls=(0, (4, 2)), label="published")]
+        if settings["published"]
+        else []
+    )
+
+
+def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
+    frame = select(read_table(path), source=source, interaction=interaction, image="cluttered")
+    keys = ["layer", "timestep", "variable"]
+    return bands(per_instance(frame, keys, "accuracy"), keys, "accuracy")
+
+
+def decoding(
+    sources: Sources, settings: Settings, source: str, interactions: Sequence[str]
+) -> Figure:
+    """Read-out accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
+    ours = {name: _decoding_bands(sources["decoding"], source, name) for name in interactions}
+    ours = {name: frame for name, frame in ours.items() if len(frame)}
+    if not ours:
+        return lacking(" or ".join(interactions))
+    variables = ("category", *AUXILIARY)
+    figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * len(ours)), layout="constrained")
+    panels = figure.subplots(len(ours), len(variables), squeeze=False)
+    for number, (interaction, frame) in enumerate(ours.items()):
+        row = panels[number]
+        known = (
+            _decoding_bands(sources["published_decoding"], source, interaction)
+            if settings["published"]
+            else None
+        )
+        timesteps = sorted(frame["timestep"].unique())
+        for axes, variable in zip(row, variables, strict=True):
+            axes.axhline(CHANCE[variable], color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+            for layer, style in LAYER_STYLE.items():
+                wanted = {"layer": layer, "variable": variable}
+                here = None if known is None else select(known, **wanted)
+                if here is not None:
+                    here = here[here["timestep"].isin(timesteps)]
+                _line(axes, select(frame, **wanted), here, *style)
+            lowest = float(select(frame, variable=variable)["mean"].min())
+            axes.set_ylim(0 if variable == "category" else min(0.45, lowest - 0.02), 1)
+            _timesteps(axes, timesteps)
+            percent(axes)
+            if number == 0:
+                axes.set_title(variable)
+            if number == len(ours) - 1:
+                axes.set_xlabel("timestep")
+        label = f"{interaction}\n" if len(interactions) > 1 else ""
+        row[0].set_ylabel(f"{label}decoding accuracy (%)")
+    handles = [
+        Line2D([], [], color=c, marker=m, label=layer) for layer, (c, m) in LAYER_STYLE.items()
+    ]
+    handles += _published_handle(settings)
+    handles.append(Line2D([], [], color="0.45", lw=0.9, ls=(0, (1, 1.5)), label="chance"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2)
+    return figure
+
+
+def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame:
+    frame = published_rendering(select(read_table(path), interaction=interaction))
+    keys = ["layer", "timestep", "variable"]
+    return bands(per_instance(frame, keys, value), keys, value)
+
+
+def accuracies(sources: Sources, settings: Settings) -> Figure:
+    """Accuracy without and under the location perturbation and its control, by layer (4C)."""
+    interaction, variable = "multiplicative", "location"
+    figure = Figure(figsize=(WIDTH, 2.35), layout="constrained")
+    panels = figure.subplots(1, len(LAYERS), sharey=True)
+    handles = []
+    for kind, colour, marker in (
+        ("original", ORIGINAL, ""),
+        ("control", CONTROL, "s"),
+        ("systematic", SYSTEMATIC, "^"),
+    ):
+        ours, known = (
+            select(
+                _perturbation_bands(sources[path], interaction, f"accuracy_{kind}"),
+                variable=variable,
+            )
+            for path in ("perturbation", "published_perturbation")
+        )
+        if ours.empty:
+            return lacking(interaction)
+        timesteps = sorted(ours["timestep"].unique())
+        known = known[known["timestep"].isin(timesteps)]
+        handles.append(Line2D([], [], color=colour, marker=marker, label=kind))
+        for axes, layer in zip(panels, LAYERS, strict=True):
+            _line(
+                axes,
+                select(ours, layer=layer),
+                select(known, layer=layer) if settings["published"] else None,
+                colour,
+                marker,
+            )
+            axes.set_title(layer)
+            axes.set_xlabel("timestep of perturbation")
+            _timesteps(axes, timesteps)
+    panels[0].set_ylim(0, 1)
+    panels[0].set_ylabel("test accuracy (%)")
+    percent(panels[0])
+    handles += _published_handle(settings)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def importance(sources: Sources, settings: Settings, interaction: str) -> Figure:
+    """Functional importance: a panel per layer, variables on x, a line per timestep (4D, S2C)."""
+    ours, known = (
+        _perturbation_bands(sources[path], interaction, "functional_importance")
+        for path in ("perturbation", "published_perturbation")
+    )
+    if ours.empty:
+        return lacking(interaction)
+    variables = ("location", "orientation", "scale", "category")
+    timesteps = sorted(ours["timestep"].unique())
+    known = known[known["timestep"].isin(timesteps)]
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(LAYERS), sharey=True)
+    handles = []
+    for number, timestep in enumerate(timesteps):
+        colour = TIME_COLOURS(number / max(1, len(timesteps) - 1))
+        shift = 0.14 * (number - (len(timesteps) - 1) / 2)
+        marker = "os^Dvp"[number % 6]
+        for axes, layer in zip(panels, LAYERS, strict=True):
+            rows, before = (
+                frame[(frame["layer"] == layer) & (frame["timestep"] == timestep)]
+                .set_index("variable")
+                .reindex(variables)
+                for frame in (ours, known)
+            )
+            x = np.arange(len(variables)) + shift
+            if settings["published"]:
+                axes.plot(x, before["mean"], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
+            reach = np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
+            axes.errorbar(
+                x,
+                rows["mean"],
+                reach,
+                color=colour,
+                marker=marker,
+                elinewidth=1.1,
+                lw=1.2,
+                zorder=3,
+            )
+        handles.append(Line2D([], [], color=colour, marker=marker, label=f"t = {timestep}"))
+    for axes, layer in zip(panels, LAYERS, strict=True):
+        axes.axhline(0, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+        axes.set_title(layer)
+        axes.set_xticks(
+            range(len(variables)), variables, rotation=35, ha="right", rotation_mode="anchor"
+        )
+        axes.set_xlim(-0.4, len(variables) - 0.6)
+    panels[0].set_ylabel("functional importance")
+    handles += _published_handle(settings)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _scheme(sources: Sources, settings: Settings) -> Figure:
+    with h5py.File(sources["variants"]) as file:
+        return idea(file["original"][0])
+
+
+FIGURES: dict[str, Callable[[Sources, Settings], Figure]] = {
+    "1": _scheme,
+    "2A": lambda sources, settings: architecture(Path(sources["model"])),
+    "2B": variants,
+    "3A": lambda sources, settings: decoding(sources, settings, "activation", ["multiplicative"]),
+    "3B": lambda sources, settings: input_maps(sources, settings, "multiplicative"),
+    "4A": lambda sources, settings: perturbation_example(sources, settings, "systematic"),
+    "4B": lambda sources, settings: perturbation_example(sources, settings, "control"),
+    "4C": accuracies,
+    "4D": lambda sources, settings: importance(sources, settings, "multiplicative"),
+    "S1": lambda sources, settings: decoding(sources, settings, "recurrent_flow", INTERACTIONS),
+    "S2A": lambda sources, settings: decoding(sources, settings, "activation", ["additive"]),
+    "S2B": lambda sources, settings: input_maps(sources, settings, "additive"),
+    "S2C": lambda sources, settings: importance(sources, settings, "additive"),
+    "S3": lambda sources, settings: input_maps(sources, settings, "multiplicative", more=True),
+}

@@ -1,0 +1,114 @@
+"""What every job of the workflow needs around its work: a log, threads, a device, seeds and progress."""
+
+import ctypes
+import hashlib
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+
+
+class _Tee:
+    """A text stream that writes to a log file and, if it is there, to the terminal too."""
+
+    def __init__(self, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("w", buffering=1)
+
+    def write(self, text: str) -> int:
+        return self._log.write(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
+@contextmanager
+def logged(log: str) -> Iterator[None]:
+    """Send prints and tracebacks of the enclosed block to the file ``log``; show the error in the terminal as well."""
+    stdout, stderr = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = _Tee(Path(log))
+    try:
+        yield
+    except BaseException as error:
+        traceback.print_exc()
+        print(f"error: {error}\n(the full story is in {log})", file=stderr)
+        raise
+    finally:
+        sys.stdout, sys.stderr = stdout, stderr
+
+
+class Progress:
+    """Plain lines on how far a long job is: into its log and, where there is a terminal, to the person watching."""
+
+    def __init__(self, rule: str, wildcards: Iterable[str], total: int, every: float = 15.0) -> None:
+        """The job is named by its rule and wildcards; ``total`` is its number of steps, ``every`` in seconds."""
+        self.label, self.total, self.every = " ".join([rule, *wildcards]), total, every
+        self._started = self._shown = time.monotonic()
+        self._first: int | None = None
+
+    def due(self) -> bool:
+        """Is it time for another line?"""
+        return time.monotonic() - self._shown >= self.every
+
+    def show(self, done: int, **facts: float) -> None:
+        """Say that ``done`` steps are done, with ``facts`` by name, and about how long the rest will take."""
+        self._shown = time.monotonic()
+        if self._first is None:  # a resumed job did not do the first steps in this process
+            self._first, self._started, left = done, self._shown, ""
+        else:
+            rate = (done - self._first) / max(1e-9, self._shown - self._started)
+            left = f", {duration((self.total - done) / rate)} left" if rate else ""
+        told = "".join(f", {name} {value:.3g}" for name, value in facts.items())
+        line = f"{self.label}: {done}/{self.total}{told}{left}"
+        print(line)
+        if sys.__stderr__ is not None and sys.__stderr__.isatty():
+            print(line, file=sys.__stderr__)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that a person reads at a glance."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed from any parts (run seed, interaction, instance, purpose); the same parts give the same seed."""
+    text = "/".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def prepare_torch(device: str, threads: int) -> "torch.device":
+    """Set PyTorch's threads and allocator, and give the device that ``compute.device`` names."""
+    import torch
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep large freed blocks for the next allocation (elsewhere: do nothing).
+
+    By default every temporary of some megabytes is mapped and unmapped, and the page faults cost about as much as the
+    arithmetic on it.
+    """
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)

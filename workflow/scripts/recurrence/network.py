@@ -1,0 +1,293 @@
+"""The recurrent network (paper 2.1, 2.2 and A.2; SPEC 2): an explicit loop over timesteps, and over layers within one.
+
+Every layer gets feedforward drive from the layer below and, from the second timestep on, recurrent flow: the sum of its
+lateral and top-down connections, computed from the activity of the timestep before. The two interact:
+
+* multiplicative (Eq. 1): ``relu(drive) * (1 + flow)``, at the input ``clip(image * (1 + flow), 0, 1)``
+* additive (Eq. 2): ``relu(drive + flow)``, at the input ``clip(image + flow, 0, 1)``
+* feedforward: there is no recurrent flow (the control that the paper's discussion asks for)
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from recurrence.scenes import CANVAS
+from recurrence.storage import atomic
+
+LAYERS = ("input", "conv1", "conv2", "fc")
+INTERACTIONS = ("multiplicative", "additive", "feedforward")
+CATEGORIES = 20
+POOL = 3  # pixels, size and stride of the max-pooling
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What the layers do at one timestep, each (batch, channels, height, width) or (batch, units).
+
+    ``maps`` go along lateral connections; ``outputs`` are the pooled maps (the map itself at input and fc) that go up
+    and along top-down connections.
+    """
+
+    maps: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A forward pass: the logits (batch, 20), and the activity and recurrent flow of each timestep, from the first on."""
+
+    logits: Tensor
+    activities: list[Activity]
+    flows: list[dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Replace the recurrent flow to ``layer`` at ``timestep`` (from 2 on) by ``flow``, of that layer's map shape."""
+
+    layer: str
+    timestep: int
+    flow: Tensor
+
+
+class UpConvolution(nn.ConvTranspose2d):
+    """A transposed convolution without padding, computed as a dense convolution and a shuffle of pixels.
+
+    With stride s the output falls into s x s phases, each an ordinary convolution of the input with every s-th weight.
+    The parameters and the result are those of ``nn.ConvTranspose2d``; for large strides it is many times faster on a
+    CPU.
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        assert self.bias is not None
+        n, stride, kernel, channels = input.shape[-1], self.stride[0], self.kernel_size[0], self.out_channels
+        taps = -(-kernel // stride)
+        missing = taps * stride - kernel
+        weight = F.pad(self.weight, (0, missing, 0, missing))
+        weight = weight.view(self.in_channels, channels, taps, stride, taps, stride).flip(2, 4)
+        weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
+        phases = F.conv2d(input, weight, self.bias.repeat(stride * stride), padding=taps - 1)
+        # (batch, block row, block column, phase row, [phase column, channel]): long runs move together.
+        blocks = n + taps - 1
+        phases = phases.permute(0, 2, 3, 1).reshape(-1, blocks, blocks, stride, stride * channels).transpose(2, 3)
+        side = (n - 1) * stride + kernel
+        pixels = phases.reshape(-1, blocks * stride, blocks * stride, channels)
+        return pixels[:, :side, :side].permute(0, 3, 1, 2)
+
+
+class ToMap(nn.Linear):
+    """A linear connection from the fc layer to a map (channels, height, width).
+
+    Its rows are in the order height, width, channel, which is how a channels-last map lies in memory.
+    """
+
+    def __init__(self, units: int, shape: tuple[int, int, int]) -> None:
+        self.channels, self.height, self.width = shape
+        super().__init__(units, self.channels * self.height * self.width)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a forward pass over the timesteps: forget the uses of the one before."""
+        self._uses: list[tuple[Tensor, Tensor] | None] = []
+        self._cast: Tensor | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self._cast is None:  # to bfloat16 under autocast, once a pass
+            self._cast = self.weight.to(input.dtype)
+        flat = _LinearOverTime.apply(input, self._cast, self.bias, self._uses)
+        return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
+
+
+class _LinearOverTime(torch.autograd.Function):
+    """A linear layer used at several timesteps whose weight gradient is computed once, over all of them.
+
+    The weight gradient of a connection to a map has millions of numbers, which would be written for every timestep
+    and then added. ``uses`` holds a place for each use of the layer; the backward pass of the last one finds them all.
+    """
+
+    @staticmethod
+    def forward(ctx, input, weight, bias, uses):  # type: ignore[no-untyped-def]
+        ctx.uses, ctx.position = uses, len(uses)
+        uses.append(None)
+        ctx.save_for_backward(input, weight)
+        return F.linear(input, weight, bias.to(input.dtype))
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        input, weight = ctx.saved_tensors
+        ctx.uses[ctx.position] = (input, gradient)
+        if None in ctx.uses:
+            return gradient @ weight, None, None, None
+        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
+        return gradient @ weight, gradients.mT @ inputs, gradients.sum(0), None
+
+
+class RecurrentNetwork(nn.Module):
+    """The network of one interaction type; it has no other connections than the ones it uses.
+
+    ``config`` is the block ``network`` of the configuration: timesteps, channels, kernel, units, and the names of the
+    lateral (``conv1``) and top-down (``fc_to_conv1``) connections.
+    """
+
+    def __init__(self, interaction: str, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        if interaction not in INTERACTIONS:
+            raise ValueError(f"no interaction {interaction!r}: choose one of {', '.join(INTERACTIONS)}")
+        self.interaction = interaction
+        self.timesteps: int = config["timesteps"]
+        kernel, units = config["kernel"], config["units"]
+        channels = {"input": 1, **config["channels"]}
+        side, pooled = {"input": CANVAS}, {"input": CANVAS}
+        for below, layer in (("input", "conv1"), ("conv1", "conv2")):
+            side[layer] = pooled[below] - kernel + 1
+            pooled[layer] = side[layer] // POOL
+        self.shapes: dict[str, tuple[int, ...]] = {
+            layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
+        } | {"fc": (units,)}
+
+        self.feedforward = nn.ModuleDict(
+            {
+                "conv1": nn.Conv2d(1, channels["conv1"], kernel),
+                "conv2": nn.Conv2d(channels["conv1"], channels["conv2"], kernel),
+                "fc": nn.Linear(channels["conv2"] * pooled["conv2"] ** 2, units),
+            }
+        )
+        self.readout = nn.Linear(units * self.timesteps, CATEGORIES)
+
+        def lateral(layer: str) -> nn.Module:
+            if layer == "fc":
+                return nn.Linear(units, units)
+            return nn.Conv2d(channels[layer], channels[layer], kernel, padding=kernel // 2)
+
+        def topdown(name: str) -> nn.Module:
+            source, target = name.split("_to_")
+            if source == "fc":
+                return ToMap(units, self.shapes[target])  # type: ignore[arg-type]
+            # The largest stride up to the paper's (3 from conv1, 10 from conv2) that leaves no gaps.
+            stride = min({"conv1": 3, "conv2": 10}[source], side[target] // pooled[source])
+            size = side[target] - (pooled[source] - 1) * stride
+            return UpConvolution(channels[source], channels[target], size, stride)
+
+        recurrent = interaction != "feedforward"
+        self.lateral = nn.ModuleDict({layer: lateral(layer) for layer in config["lateral"] if recurrent})
+        self.topdown = nn.ModuleDict({name: topdown(name) for name in config["topdown"] if recurrent})
+        for module in self.modules():
+            # Transposed convolutions keep PyTorch's default, as in the released code (SPEC 2).
+            if isinstance(module, nn.Linear) or type(module) is nn.Conv2d:
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(
+        self, image: Tensor, intervention: Intervention | None = None, known: Trajectory | None = None
+    ) -> Trajectory:
+        """Run all timesteps on images (batch, 1, 100, 100).
+
+        ``known`` is the trajectory of the same images without the intervention: nothing that the intervention cannot
+        change is computed again.
+        """
+        image = image.contiguous(memory_format=torch.channels_last)
+        for connection in self.topdown.values():
+            if isinstance(connection, ToMap):
+                connection.begin()
+        activities: list[Activity] = []
+        flows: list[dict[str, Tensor]] = []
+        for timestep in range(1, self.timesteps + 1):
+            t = timestep - 1
+            if known and intervention and timestep < intervention.timestep:
+                activities.append(known.activities[t])
+                flows.append(known.flows[t])
+            elif known and intervention and timestep == intervention.timestep:
+                flows.append({**known.flows[t], intervention.layer: intervention.flow})
+                activities.append(self.step(image, flows[t], intervention.layer, known.activities[t]))
+            else:
+                flow = self.recurrent_flow(activities[-1]) if activities else {}
+                if intervention and timestep == intervention.timestep:
+                    flow[intervention.layer] = intervention.flow
+                flows.append(flow)
+                same = activities and not flow  # without recurrence nothing changes over time
+                activities.append(activities[-1] if same else self.step(image, flow))
+        read = torch.cat([activity.maps["fc"] for activity in activities], dim=1)
+        return Trajectory(self.readout(read), activities, flows)
+
+    def recurrent_flow(self, previous: Activity) -> dict[str, Tensor]:
+        """The flow to each layer, in the shape of its map, from the activity of the timestep before."""
+        terms: dict[str, list[Tensor]] = {}
+        for layer, connection in self.lateral.items():
+            terms.setdefault(layer, []).append(connection(previous.maps[layer]))
+        for name, connection in self.topdown.items():
+            source, target = name.split("_to_")
+            terms.setdefault(target, []).append(connection(previous.outputs[source]))
+        return {layer: _total(terms[layer]) for layer in LAYERS if layer in terms}
+
+    def step(
+        self, image: Tensor, flow: Mapping[str, Tensor], start: str = "input", below: Activity | None = None
+    ) -> Activity:
+        """The activity of one timestep, given the recurrent flow; layers under ``start`` are taken from ``below``."""
+        first = LAYERS.index(start)
+        maps = {layer: below.maps[layer] for layer in LAYERS[:first]} if below else {}
+        outputs = {layer: below.outputs[layer] for layer in LAYERS[:first]} if below else {}
+        for layer in LAYERS[first:]:
+            match layer:
+                case "input":
+                    maps[layer] = outputs[layer] = self._modulate_image(image, flow.get(layer))
+                case "conv1" | "conv2":
+                    drive = self.feedforward[layer](outputs["input" if layer == "conv1" else "conv1"])
+                    maps[layer] = self._interact(drive, flow.get(layer))
+                    outputs[layer] = F.max_pool2d(maps[layer], POOL)
+                case "fc":
+                    drive = self.feedforward[layer](outputs["conv2"].flatten(1))
+                    maps[layer] = outputs[layer] = self._interact(drive, flow.get(layer))
+        return Activity(maps, outputs)
+
+    def _modulate_image(self, image: Tensor, flow: Tensor | None) -> Tensor:
+        if flow is None:
+            return image
+        return (image * (1 + flow) if self.interaction == "multiplicative" else image + flow).clamp(0, 1)
+
+    def _interact(self, drive: Tensor, flow: Tensor | None) -> Tensor:
+        if flow is None:
+            return F.relu(drive)
+        if self.interaction == "multiplicative":
+            return F.relu(drive) * (1 + flow)
+        return F.relu(drive + flow)
+
+
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    total, *others = terms
+    for term in others:
+        total = total + term
+    return total
+
+
+def save_network(path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **metadata: str) -> None:
+    """Write the weights with, in the file's metadata, the interaction, the ``network`` block and ``metadata``."""
+    described = {"interaction": network.interaction, "network": json.dumps(config, sort_keys=True), **metadata}
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(weights, described))
+
+
+def load_network(path: str | Path, device: torch.device) -> RecurrentNetwork:
+    """Read a network written by :func:`save_network`, ready for inference.
+
+    Raises ``ValueError`` that names the file when it is no such file or its weights do not fit its own description.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+        network = RecurrentNetwork(metadata["interaction"], json.loads(metadata["network"]))
+        network.load_state_dict(weights)
+    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a network of this project: {error}") from error
+    return network.to(device).eval()

@@ -1,0 +1,168 @@
+"""Does the network use what its recurrent flow carries? Interventions and functional importance (paper 3.2; SPEC 5).
+
+At one layer and timestep the recurrent flow is replaced: *systematic*, by the flow that the same network has on an
+altered copy of the scene; *control*, by the original flow plus the same difference with its elements permuted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recurrence.job import Progress, derive_seed
+from recurrence.network import LAYERS, Intervention, RecurrentNetwork, Trajectory
+from recurrence.rendering import render
+from recurrence.scenes import ALTERATIONS, Recipe, SceneDistribution, Sources, alter, sample
+from recurrence.storage import create_hdf5, write_dataset
+
+BATCH = 25  # scenes
+RENDERED_TWICE = ("scale", "orientation")  # the altered copies that differ between the renderings
+COLUMNS = [
+    "repeat",
+    "rendering",
+    "layer",
+    "timestep",
+    "variable",
+    "accuracy_original",
+    "accuracy_systematic",
+    "accuracy_control",
+    "functional_importance",
+]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the perturbation experiment of one network is made on."""
+
+    network: RecurrentNetwork
+    sources: Sources
+    distribution: SceneDistribution
+    seed: int
+
+    def recipe(self, indices: range) -> Recipe:
+        return sample(self.sources, self.distribution, derive_seed(self.seed, "perturbation scenes"), indices)
+
+    def images(self, recipe: Recipe) -> Tensor:
+        device = next(self.network.parameters()).device
+        return torch.from_numpy(render(self.sources, recipe)).to(device)
+
+    def permutations(self, indices: range) -> dict[str, Tensor]:
+        """For each layer, one random permutation (n, elements) of its map for each of the scenes ``indices``."""
+        device = next(self.network.parameters()).device
+        key = derive_seed(self.seed, "perturbation control")
+        drawn: dict[str, list[np.ndarray[Any, Any]]] = {layer: [] for layer in LAYERS}
+        for index in indices:
+            generator = np.random.default_rng([key, index])
+            for layer in LAYERS:
+                drawn[layer].append(generator.permutation(int(np.prod(self.network.shapes[layer]))))
+        return {layer: torch.from_numpy(np.stack(each)).to(device) for layer, each in drawn.items()}
+
+
+def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> pd.DataFrame:
+    """Functional importance of every variable at every layer and timestep.
+
+    ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`) without the columns
+    that name the network; none if the network has no recurrence.
+    """
+    renderings, n = config["renderings"], config["scenes"]
+    rows: list[dict[str, Any]] = []
+    for repeat in range(config["repeats"]):
+        hits: dict[tuple[str, str, str, int, str], int] = {}
+        for start in range(0, n, BATCH):
+            indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
+            _count_hits(experiment, indices, renderings, hits)
+            if progress.due():
+                progress.show(indices.stop)
+        original = hits.pop(("original", "", "", 0, "")) / n
+        for kind, rendering, layer, timestep, variable in sorted(hits):
+            if kind == "control":
+                continue
+            systematic = hits["systematic", rendering, layer, timestep, variable] / n
+            control = hits["control", rendering, layer, timestep, variable] / n
+            importance = (control - systematic) / original if original else float("nan")
+            row = (repeat, rendering, layer, timestep, variable, original, systematic, control, importance)
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@torch.inference_mode()
+def _count_hits(
+    experiment: Experiment, indices: range, renderings: list[str], hits: dict[tuple[str, str, str, int, str], int]
+) -> None:
+    """Add the correct answers on the scenes ``indices`` to ``hits`` (kind, rendering, layer, timestep, variable)."""
+    network, recipe = experiment.network, experiment.recipe(indices)
+    images, permutations = experiment.images(recipe), experiment.permutations(indices)
+    category = torch.from_numpy(recipe.labels(experiment.sources)["category"]).to(images.device)
+    known = network(images)
+
+    def add(key: tuple[str, str, str, int, str], logits: Tensor) -> None:
+        hits[key] = hits.get(key, 0) + int((logits.argmax(1) == category).sum())
+
+    add(("original", "", "", 0, ""), known.logits)
+    for variable in ALTERATIONS:
+        made = renderings if variable in RENDERED_TWICE else renderings[:1]
+        for rendering in made:
+            altered = network(experiment.images(alter(recipe, variable, rendering, experiment.distribution)))
+            filed = [rendering] if variable in RENDERED_TWICE else renderings
+            for layer, timestep, flows in replacements(known, altered, permutations):
+                for kind, flow in flows.items():
+                    logits = network(images, Intervention(layer, timestep, flow), known).logits
+                    for name in filed:
+                        add((kind, name, layer, timestep, variable), logits)
+
+
+def replacements(
+    original: Trajectory, altered: Trajectory, permutations: Mapping[str, Tensor]
+) -> list[tuple[str, int, dict[str, Tensor]]]:
+    """The flows to put in place at every (layer, timestep): ``systematic`` and ``control``."""
+    made = []
+    for t, flows in enumerate(original.flows):
+        for layer, flow in flows.items():
+            other = altered.flows[t][layer]
+            shuffled = (other - flow).flatten(1).gather(1, permutations[layer]).view(flow.shape)
+            made.append((layer, t + 1, {"systematic": other, "control": flow + shuffled}))
+    return made
+
+
+@torch.inference_mode()
+def write_example(
+    experiment: Experiment, variable: str, layer: str, timestep: int, candidates: int, path: str | Path
+) -> None:
+    """Write one scene on which the systematic perturbation changes a right answer and its control does not.
+
+    The first of ``candidates`` scenes is taken if there is no such one. A network without that recurrent flow gets a
+    file without datasets.
+    """
+    network, indices = experiment.network, range(candidates)
+    recipe = experiment.recipe(indices)
+    category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
+    images = experiment.images(recipe)
+    altered_images = experiment.images(alter(recipe, variable, "opposite", experiment.distribution))
+    known, altered = network(images), network(altered_images)
+    if network.timesteps < timestep or layer not in known.flows[timestep - 1]:
+        with create_hdf5(path, {}):
+            return
+    flows = next(
+        {"original": known.flows[timestep - 1][layer], **flows}
+        for name, t, flows in replacements(known, altered, experiment.permutations(indices))
+        if (name, t) == (layer, timestep)
+    )
+    passes = {kind: network(images, Intervention(layer, timestep, flow), known) for kind, flow in flows.items()}
+    answers = {kind: run.logits.argmax(1).cpu() for kind, run in passes.items()}
+    fitting = (answers["original"] == category) & (answers["systematic"] != category) & (answers["control"] == category)
+    one = int(fitting.int().argmax())
+    attributes: dict[str, Any] = {f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()}
+    attributes |= {"layer": layer, "timestep": timestep, "variable": variable, "category": int(category[one])}
+    with create_hdf5(path, attributes) as file:
+        plane = ("row", "column")
+        write_dataset(file, "original", images[one, 0].cpu(), plane)
+        write_dataset(file, "altered", altered_images[one, 0].cpu(), plane)
+        for kind, run in passes.items():
+            maps = torch.stack([activity.maps["input"][one, 0] for activity in run.activities])
+            write_dataset(file, f"input_{kind}", maps.cpu(), ("timestep", *plane))
+            write_dataset(file, f"flow_{kind}", flows[kind][one].cpu(), ("channel", *plane))

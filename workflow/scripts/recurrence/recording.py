@@ -1,0 +1,183 @@
+"""Record what a trained network does on the test scenes (SPEC 4): activations and recurrent flow, streamed to HDF5.
+
+Maps are float16 with :data:`MANTISSA` bits of mantissa, which compress to about half their size; memory does not grow
+with the number of scenes.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import hdf5plugin
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recurrence.job import Progress
+from recurrence.network import LAYERS, RecurrentNetwork, Trajectory
+from recurrence.scenes import LABELS
+from recurrence.storage import create_hdf5, require_space, write_dataset
+
+BATCH = 50  # scenes
+CHUNK = 25  # scenes
+MANTISSA = 5  # bits; the rounding error of a value is at most 1.6 %, and independent over values
+TARGET_THRESHOLD = 0.1  # a pixel of the clean image above this is part of the target
+AXES = {"input": ("channel", "row", "column"), "fc": ("unit",)}
+
+
+def record(
+    network: RecurrentNetwork,
+    scene_files: list[str],
+    count: int,
+    path: str | Path,
+    attributes: Mapping[str, str],
+    progress: Progress,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Record the first ``count`` test scenes into the HDF5 file at ``path``.
+
+    Returns three tables without the columns that name the network: accuracy (image, n, accuracy), clutter (timestep,
+    energy_outside, relative, n) and ablation (n, accuracy_intact, accuracy_ablated; without rows if there is no fc
+    lateral connection). Raises ``OSError`` if the disk is too small.
+    """
+    require_space(Path(path).parent, bytes_needed(network, count), "the dump of activations")
+    ablated = copy.deepcopy(network)
+    lateral = "fc" in ablated.lateral
+    if lateral:
+        del ablated.lateral["fc"]
+    correct = {"cluttered": 0, "clean": 0, "ablated": 0}
+    outside = np.zeros(network.timesteps)
+    with create_hdf5(path, attributes) as file, torch.inference_mode():
+        _create_datasets(file, network, count)
+        for scenes, clean, labels, where in _batches(scene_files, count):
+            on_scene, on_clean = network(scenes), network(clean)
+            _store(file, where, on_scene, flows=True)
+            _store(file.require_group("clean"), where, on_clean, flows=False)
+            for variable, values in labels.items():
+                file[f"labels/{variable}"][where] = values
+            category = torch.from_numpy(labels["category"].astype(np.int64)).to(scenes.device)
+            correct["cluttered"] += _hits(on_scene, category)
+            correct["clean"] += _hits(on_clean, category)
+            if lateral:
+                correct["ablated"] += _hits(ablated(scenes), category)
+            outside += energy_outside(on_scene, clean).sum(0).cpu().numpy()
+            if progress.due():
+                progress.show(where.stop)
+    outside /= count
+    accuracy = pd.DataFrame(
+        [{"image": image, "n": count, "accuracy": correct[image] / count} for image in ("cluttered", "clean")]
+    )
+    clutter = pd.DataFrame(
+        {
+            "timestep": range(1, network.timesteps + 1),
+            "energy_outside": outside,
+            "relative": outside / outside[0],
+            "n": count,
+        }
+    )
+    intact = [{"n": count, "accuracy_intact": correct["cluttered"] / count, "accuracy_ablated": correct["ablated"] / count}]
+    ablation = pd.DataFrame(intact if lateral else [], columns=["n", "accuracy_intact", "accuracy_ablated"])
+    return accuracy, clutter, ablation
+
+
+def _hits(trajectory: Trajectory, category: Tensor) -> int:
+    return int((trajectory.logits.argmax(1) == category).sum())
+
+
+def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
+    """The fraction of the input map's energy (sum of squares) outside of the target, (batch, timesteps)."""
+    outside = clean <= TARGET_THRESHOLD
+    energy = [activity.maps["input"].square() for activity in trajectory.activities]
+    return torch.stack([(e * outside).sum((1, 2, 3)) / e.sum((1, 2, 3)).clamp(min=1e-9) for e in energy], 1)
+
+
+def _batches(
+    scene_files: list[str], count: int
+) -> Iterator[tuple[Tensor, Tensor, dict[str, npt.NDArray[np.uint8]], slice]]:
+    """Cluttered and clean scenes (b, 1, 100, 100), labels, and where in the recording they belong."""
+    start = 0
+    for name in scene_files:
+        with h5py.File(name) as file:
+            here = min(len(file["scenes"]), count - start)
+            for first in range(0, here, BATCH):
+                part = slice(first, min(first + BATCH, here))
+                scenes, clean = (torch.from_numpy(file[kind][part])[:, None] for kind in ("scenes", "clean"))
+                labels = {variable: file[f"labels/{variable}"][part] for variable in LABELS}
+                yield scenes, clean, labels, slice(start + part.start, start + part.stop)
+        start += here
+
+
+def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
+    """Every map dataset of a recording: its path and its shape for one scene."""
+    pooled = {layer: _pooled(shape) for layer, shape in network.shapes.items()}
+    steps, with_flow = network.timesteps, {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)}
+    activations = {f"activation/{layer}": (steps, *pooled[layer]) for layer in LAYERS}
+    flows = {f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer]) for layer in LAYERS if layer in with_flow}
+    return activations | flows | {f"clean/{path}": shape for path, shape in activations.items()}
+
+
+def _pooled(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape if len(shape) == 1 or shape[0] == 1 else (shape[0], shape[1] // 3, shape[2] // 3)
+
+
+def bytes_needed(network: RecurrentNetwork, count: int) -> int:
+    """An upper bound of a recording's size: as if nothing were compressed."""
+    return sum(2 * count * int(np.prod(shape)) for shape in _layout(network).values())
+
+
+def _create_datasets(file: h5py.File, network: RecurrentNetwork, count: int) -> None:
+    compression = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    for path, shape in _layout(network).items():
+        dataset = file.create_dataset(
+            path,
+            (count, *shape),
+            np.float16,
+            chunks=(min(CHUNK, count), 1, *shape[1:]),
+            compression=compression,
+        )
+        axes = AXES.get(path.rsplit("/", 1)[-1], AXES["input"])
+        for axis, label in enumerate(("scene", "timestep", *axes)):
+            dataset.dims[axis].label = label
+        dataset.attrs["first_timestep"] = 2 if path.startswith("recurrent_flow") else 1
+    for variable in LABELS:
+        write_dataset(file, f"labels/{variable}", np.zeros(count, np.uint8))
+    for path in ("logits", "clean/logits"):
+        write_dataset(file, path, np.zeros((count, network.readout.out_features), np.float32), ("scene", "category"))
+
+
+def _store(group: h5py.Group, where: slice, trajectory: Trajectory, flows: bool) -> None:
+    group["logits"][where] = trajectory.logits.cpu().numpy()
+    for t, activity in enumerate(trajectory.activities):
+        for layer, output in activity.outputs.items():
+            group[f"activation/{layer}"][where, t] = round_mantissa(output)
+        if flows:
+            for layer, flow in trajectory.flows[t].items():
+                group[f"recurrent_flow/{layer}"][where, t - 1] = round_mantissa(flow)
+
+
+def round_mantissa(values: Tensor) -> npt.NDArray[np.float16]:
+    """Float16 values with all but the first :data:`MANTISSA` bits of their mantissas rounded away."""
+    dropped = 10 - MANTISSA
+    bits = values.cpu().numpy().astype(np.float16).view(np.uint16)
+    rounded = (bits + np.uint16(1 << (dropped - 1))) & np.uint16(0xFFFF << dropped & 0xFFFF)
+    return rounded.view(np.float16)
+
+
+def write_examples(
+    network: RecurrentNetwork, scene_file: str, count: int, path: str | Path, attributes: Mapping[str, str]
+) -> None:
+    """Write the first ``count`` test scenes and the network's input map at each timestep, for the figures."""
+    scenes, clean, labels, _ = next(_batches([scene_file], count))
+    with torch.inference_mode():
+        trajectory = network(scenes)
+    maps = torch.stack([activity.maps["input"][:, 0] for activity in trajectory.activities], 1)
+    plane = ("scene", "row", "column")
+    with create_hdf5(path, attributes) as file:
+        write_dataset(file, "scenes", scenes[:, 0], plane)
+        write_dataset(file, "clean", clean[:, 0], plane)
+        write_dataset(file, "input", maps.cpu(), ("scene", "timestep", "row", "column"))
+        write_dataset(file, "prediction", trajectory.logits.argmax(1).cpu())
+        for variable, values in labels.items():
+            write_dataset(file, f"labels/{variable}", values)

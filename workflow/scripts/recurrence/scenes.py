@@ -1,0 +1,250 @@
+"""Cluttered scenes (paper 2.3 and A.1; SPEC 1): recipes that say what a scene holds, and their altered copies.
+
+A *recipe* is everything random about a scene, as plain arrays. Scene ``index`` of a stream is drawn from its own block
+of a counter-based generator, so it is the same scene whatever the batch size, shard or process it is made in. The
+altered copies of the perturbation experiment (SPEC 5) are edits of a recipe. :mod:`recurrence.rendering` paints them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+CANVAS = 100  # pixels, both axes
+SOURCE = 28  # pixels, both axes
+OBJECTS = 8  # objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4
+DRAWS_PER_OBJECT = 10
+DRAWS = 84  # per scene: eight objects, the target, two replacement images; a multiple of the generator's block of 4
+LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
+ALTERATIONS = (
+    "location_horizontal",
+    "location_vertical",
+    "scale",
+    "orientation",
+    "category_within",
+    "category_between",
+)
+RENDERINGS = ("opposite", "compounded")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The source images of one split, digits first, then fashion.
+
+    ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 for digits and 10-19 for fashion; ``digits`` is the number
+    of digits.
+    """
+
+    images: npt.NDArray[np.uint8]
+    categories: Ints
+    digits: int
+
+    @cached_property
+    def by_class(self) -> Ints:
+        """The image indices (m,) in order of category."""
+        return np.argsort(self.categories, kind="stable")
+
+    @cached_property
+    def first_of_class(self) -> Ints:
+        """Where each of the 20 categories begins in ``by_class``, and its end, (21,)."""
+        return np.searchsorted(self.categories[self.by_class], np.arange(21))
+
+    @classmethod
+    def join(
+        cls,
+        digits: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+        fashion: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+    ) -> Self:
+        """Join the (images, labels) of the two datasets."""
+        images = np.concatenate([digits[0], fashion[0]])
+        categories = np.concatenate([digits[1].astype(np.int64), fashion[1].astype(np.int64) + 10])
+        return cls(images, categories, len(digits[1]))
+
+
+@dataclass(frozen=True)
+class SceneDistribution:
+    """What scenes are drawn from. Scales are factors, angles are degrees, locations are pixels."""
+
+    clutter: int = 7
+    small: float = 0.9
+    large: float = 1.5
+    scale_jitter: float = 0.1
+    angle: float = 30.0
+    angle_jitter: float = 5.0
+    location_jitter: float = 2.5
+
+    @classmethod
+    def from_config(cls, block: Mapping[str, Any]) -> Self:
+        """Read the keys ``clutter``, ``scale``, ``orientation`` and ``location`` of a config block."""
+        scale, orientation = block["scale"], block["orientation"]
+        return cls(
+            block["clutter"],
+            scale["small"],
+            scale["large"],
+            scale["jitter"],
+            orientation["angle"],
+            orientation["jitter"],
+            block["location"]["jitter"],
+        )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that makes ``n`` scenes; arrays are (n,) or (n, 8), with one column an object.
+
+    ``second_factor`` and ``second_angle`` transform the object once more after ``factor`` and ``angle`` (1 and 0: not
+    at all); only the compounded alterations use them.
+    """
+
+    target: Ints  # (n,) index of the target, 4-7
+    image: Ints  # (n, 8) index into the sources
+    factor: Floats  # (n, 8)
+    second_factor: Floats  # (n, 8)
+    angle: Floats  # (n, 8) degrees
+    second_angle: Floats  # (n, 8) degrees
+    centre: Ints  # (n, 8, 2) row and column, pixels
+    blocks: Ints  # (n, 8, 9) block k of the drawn object shows block blocks[k] of the intact one
+    present: npt.NDArray[np.bool_]  # (n, 8)
+    large: Ints  # (n,) scale class of the target
+    within: Ints  # (n,) an image of another class of the target's dataset
+    between: Ints  # (n,) an image of the other dataset
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __getitem__(self, scenes: slice | Ints) -> "Recipe":
+        return Recipe(**{field.name: getattr(self, field.name)[scenes] for field in fields(self)})
+
+    def clean(self) -> "Recipe":
+        """The target alone on black, in the same pose."""
+        return replace(self, present=np.arange(OBJECTS) == self.target[:, None])
+
+    def labels(self, sources: Sources) -> dict[str, Ints]:
+        """The variables of the target, each (n,), as SPEC 1 codes them."""
+        scene = np.arange(len(self))
+        category = sources.categories[self.image[scene, self.target]]
+        row, column = self.centre[scene, self.target].T
+        return {
+            "category": category,
+            "location_horizontal": (column >= CANVAS // 2).astype(np.int64),
+            "location_vertical": (row >= CANVAS // 2).astype(np.int64),
+            "scale": self.large,
+            "orientation": (self.angle[scene, self.target] < 0).astype(np.int64),
+            "domain": category // 10,
+        }
+
+
+def _permutation(rank: Ints) -> Ints:
+    """The permutations of nine blocks with these lexicographic ranks, (..., 9). Rank 0 is the identity."""
+    remaining = np.broadcast_to(np.arange(9), (*rank.shape, 9)).copy()
+    chosen = np.empty_like(remaining)
+    for position, base in enumerate((40320, 5040, 720, 120, 24, 6, 2, 1, 1)):
+        digit, rank = np.divmod(rank, base)
+        chosen[..., position] = np.take_along_axis(remaining, digit[..., None], -1)[..., 0]
+        keep = np.arange(remaining.shape[-1]) != digit[..., None]
+        remaining = remaining[keep].reshape(*rank.shape, -1)
+    return chosen
+
+
+def sample(
+    sources: Sources, distribution: SceneDistribution, seed: int, indices: range
+) -> Recipe:
+    """Draw the recipes of the scenes ``indices`` (consecutive) of the stream ``seed``."""
+    n = len(indices)
+    generator = np.random.Philox(key=seed, counter=indices.start * (DRAWS // 4))
+    uniform = (generator.random_raw(n * DRAWS).reshape(n, DRAWS) >> np.uint64(11)) * 2.0**-53
+    target = 4 + (uniform[:, 80] * 4).astype(np.int64)
+    draws = uniform[:, : OBJECTS * DRAWS_PER_OBJECT].reshape(n, OBJECTS, DRAWS_PER_OBJECT)
+    fashion, image, large, scale, flip, angle, row, column, shuffle, order = np.moveaxis(draws, -1, 0)
+
+    first = np.array([0, sources.digits, len(sources.categories)])  # where each dataset starts
+    domain = (fashion >= 0.5).astype(np.int64)
+    image = first[domain] + (image * np.diff(first)[domain]).astype(np.int64)
+    large = (large >= 0.5).astype(np.int64)
+    factor = np.where(large, distribution.large, distribution.small)
+    factor = factor + distribution.scale_jitter * (2 * scale - 1)
+    angle = np.where(flip >= 0.5, -1, 1) * distribution.angle + distribution.angle_jitter * (2 * angle - 1)
+    quadrant = np.arange(OBJECTS) % 4
+    middle = CANVAS // 4 + CANVAS // 2 * np.stack([quadrant // 2, quadrant % 2], -1)
+    jitter = distribution.location_jitter * (2 * np.stack([row, column], -1) - 1)
+    is_target = np.arange(OBJECTS) == target[:, None]
+    rank = np.where(is_target, 0, 1 + (shuffle * 362_879).astype(np.int64))  # 9! - 1 others than the identity
+    order = np.where(is_target, -1.0, order)  # the target and the first few of the others are there
+    present = order.argsort(1).argsort(1) <= distribution.clutter
+
+    scene = np.arange(n)
+    own = image[scene, target]
+    return Recipe(
+        target=target,
+        image=image,
+        factor=factor,
+        second_factor=np.ones_like(factor),
+        angle=angle,
+        second_angle=np.zeros_like(angle),
+        centre=np.rint(middle + jitter).astype(np.int64),
+        blocks=_permutation(rank),
+        present=present,
+        large=large[scene, target],
+        within=_another_class(sources, own, uniform[:, 81]),
+        between=_other_dataset(first, own, uniform[:, 82]),
+    )
+
+
+def _another_class(sources: Sources, image: Ints, uniform: Floats) -> Ints:
+    """For each image one of another class of its dataset, uniformly."""
+    first_of = sources.first_of_class
+    category = sources.categories[image]
+    domain_start, domain_stop = first_of[category // 10 * 10], first_of[category // 10 * 10 + 10]
+    start, stop = first_of[category], first_of[category + 1]
+    others = (domain_stop - domain_start) - (stop - start)
+    position = domain_start + (uniform * others).astype(np.int64)
+    return sources.by_class[np.where(position >= start, position + (stop - start), position)]
+
+
+def _other_dataset(first: Ints, image: Ints, uniform: Floats) -> Ints:
+    """For each image one of the other dataset, uniformly."""
+    other = (image < first[1]).astype(np.int64)
+    return first[other] + (uniform * np.diff(first)[other]).astype(np.int64)
+
+
+def alter(recipe: Recipe, variable: str, rendering: str, distribution: SceneDistribution) -> Recipe:
+    """The scenes with one variable of the target changed and everything else kept (SPEC 5).
+
+    ``opposite`` gives the target the other value, as the paper's text says; ``compounded`` transforms the already
+    rotated or zoomed target once more, as the released script does. They differ for orientation and scale alone.
+    """
+    scene, target = np.arange(len(recipe)), recipe.target
+
+    def with_target(values: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        values = values.copy()
+        values[scene, target] = new
+        return values
+
+    match variable, rendering:
+        case "location_horizontal" | "location_vertical", _:
+            partner = 4 + ((target - 4) ^ (1 if variable == "location_horizontal" else 2))
+            centre = recipe.centre.copy()
+            centre[scene, target] = recipe.centre[scene, partner]
+            centre[scene, partner] = recipe.centre[scene, target]
+            return replace(recipe, centre=centre)
+        case "scale", _:
+            other = distribution.small + distribution.large - recipe.factor[scene, target]
+            if rendering == "compounded":
+                return replace(recipe, second_factor=with_target(recipe.second_factor, other))
+            return replace(recipe, factor=with_target(recipe.factor, other), large=1 - recipe.large)
+        case "orientation", _:
+            other = -recipe.angle[scene, target]
+            if rendering == "compounded":
+                return replace(recipe, second_angle=with_target(recipe.second_angle, other))
+            return replace(recipe, angle=with_target(recipe.angle, other))
+        case "category_within", _:
+            return replace(recipe, image=with_target(recipe.image, recipe.within))
+        case "category_between", _:
+            return replace(recipe, image=with_target(recipe.image, recipe.between))
+    raise ValueError(f"no alteration {variable!r}: choose one of {', '.join(ALTERATIONS)}")

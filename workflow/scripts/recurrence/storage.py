@@ -1,0 +1,111 @@
+"""Files of a run: atomic writes, CSV tables, HDF5 files with labels, and provenance.
+
+Every output is written under a temporary name beside its final place and renamed when it is complete, so that a reader
+never meets half a file. Provenance carries no time stamps: the same inputs give the same bytes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (h5py finds its compression filters once it is imported)
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "snakemake")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of ``path``; rename it to ``path`` on success, remove it on failure."""
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.stem}.{os.getpid()}.partial{final.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: str | Path, frame: pd.DataFrame, **leading: Any) -> None:
+    """Write a tidy CSV with a header, ``leading`` constant columns first; floats keep six significant digits."""
+    columns = pd.DataFrame(leading, index=frame.index, columns=list(leading))
+    with atomic(path) as temporary:
+        pd.concat([columns, frame], axis=1).to_csv(temporary, index=False, float_format="%.6g")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV written by :func:`write_table`."""
+    return pd.read_csv(path)
+
+
+def read_tables(paths: list[str]) -> pd.DataFrame:
+    """Concatenate the tables at ``paths``, in that order. A table with a header alone adds nothing."""
+    frames = [read_table(path) for path in paths]
+    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+@contextmanager
+def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """Open a new HDF5 file for writing, atomically, with ``attributes`` on its root."""
+    with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+        for key, value in attributes.items():
+            file.attrs[key] = value
+        yield file
+
+
+def write_dataset(
+    group: h5py.Group, name: str, values: npt.ArrayLike, dimensions: tuple[str, ...] = ("scene",), **options: Any
+) -> h5py.Dataset:
+    """Write an array with a label on each of its leading ``dimensions``; ``options`` go to h5py."""
+    dataset = group.create_dataset(name, data=np.asarray(values), **options)
+    for axis, label in enumerate(dimensions):
+        dataset.dims[axis].label = label
+    return dataset
+
+
+def require_space(folder: str | Path, needed: int, what: str) -> None:
+    """Raise ``OSError`` if the disk that holds ``folder`` has fewer than ``needed`` free bytes for ``what``."""
+    existing = Path(folder).resolve()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise OSError(
+            f"{what} may need {needed / 1e9:.1f} GB in {folder}, and the disk has {free / 1e9:.1f} GB free: "
+            "make room, or record fewer scenes (config key record.scenes)"
+        )
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Versions of the packages that matter, and the git commit of the code, as far as they are known."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown"
+    return {"packages": json.dumps(found, sort_keys=True), "git_commit": commit}
+
+
+def provenance(seed: int, **blocks: Any) -> dict[str, str]:
+    """Describe how an output was made: its config blocks as JSON, its seed, package versions and git commit."""
+    described = {name: json.dumps(block, sort_keys=True) for name, block in blocks.items()}
+    return {**described, "seed": str(seed), **_environment()}

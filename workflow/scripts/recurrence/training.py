@@ -1,0 +1,208 @@
+"""Train one network (paper A.3; SPEC 3): one loop, scenes made on the fly, exact resume after a kill.
+
+Everything random is a function of the seed and the iteration, so the state that is kept to resume from is just the
+weights, the optimizer's moments, the iteration and the curve so far. It lies outside of the job's declared outputs,
+which Snakemake removes when a job fails, and is named by a hash of all that determines the result.
+"""
+
+import fcntl
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recurrence.job import Progress, derive_seed
+from recurrence.network import RecurrentNetwork
+from recurrence.rendering import render
+from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.storage import atomic
+
+VALIDATION_BATCH = 100  # scenes
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+def learning_rate(iteration: int, config: Mapping[str, Any]) -> float:
+    """The learning rate at an iteration (from 1 on): linear warm-up to the peak, then constant or a cosine to 0."""
+    peak, warmup, last = config["learning_rate"], config["warmup"], config["iterations"]
+    if iteration < warmup:
+        return peak * iteration / warmup
+    if config["schedule"] == "constant":
+        return peak
+    return peak * 0.5 * (1 + math.cos(math.pi * (iteration - warmup) / max(1, last - warmup)))
+
+
+def train(
+    network: RecurrentNetwork,
+    training: Sources,
+    validation: Sources,
+    distribution: SceneDistribution,
+    config: Mapping[str, Any],
+    seed: int,
+    state: Path,
+    device: torch.device,
+    progress: Progress,
+) -> pd.DataFrame:
+    """Train ``network`` in place and return its training curve, one row a validation.
+
+    ``config`` is the block ``training``; ``seed`` is that of the scene streams; ``state`` is the file to resume from.
+    Raises :class:`DivergedError` when the loss is not finite; the last good state stays.
+    """
+    network.to(device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
+    examples = draw(validation, distribution, derive_seed(seed, "validation"), range(config["validation_scenes"]))
+    stream, batch, last = derive_seed(seed, "training"), config["batch"], config["iterations"]
+    losses = torch.zeros(last, device=device)  # stays on the device: reading it would wait for the iteration to end
+    iteration, curve = 0, []
+    if state.exists():
+        saved = torch.load(state, map_location=device, weights_only=True)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        iteration, curve = saved["iteration"], saved["curve"]
+        losses[:iteration] = saved["losses"]
+        print(f"going on after iteration {iteration}")
+
+    def batch_of(number: int) -> tuple[Tensor, Tensor]:
+        return draw(training, distribution, stream, range((number - 1) * batch, number * batch))
+
+    checked, started = iteration, time.perf_counter()
+    with ThreadPoolExecutor(1) as painter:
+        upcoming = painter.submit(batch_of, iteration + 1)
+        while iteration < last:
+            iteration += 1
+            images, categories = (part.to(device, non_blocking=True) for part in upcoming.result())
+            if iteration < last:
+                upcoming = painter.submit(batch_of, iteration + 1)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(iteration, config)
+
+            optimizer.zero_grad()
+            with mixed_precision(device, config["precision"]):
+                logits = network(images).logits
+            loss = F.cross_entropy(logits.float(), categories)
+            loss.backward()
+            if config["clip_norm"] is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), config["clip_norm"])
+            optimizer.step()
+            losses[iteration - 1] = loss.detach()
+
+            validate = iteration % config["validate_every"] == 0 or iteration == last
+            if validate or iteration % config["checkpoint_every"] == 0:
+                _check_finite(losses, checked, iteration, config)
+                if validate:
+                    elapsed = time.perf_counter() - started
+                    since = curve[-1]["iteration"] if curve else 0
+                    row = {"iteration": iteration, "loss": losses[since:iteration].mean().item()}
+                    row |= evaluate(network, examples, config["precision"])
+                    row["learning_rate"] = learning_rate(iteration, config)
+                    row["scenes_per_second"] = (iteration - checked) * batch / elapsed
+                    curve.append(row)
+                    started = time.perf_counter()
+                    checked = iteration
+                if iteration % config["checkpoint_every"] == 0:
+                    _save(state, network, optimizer, iteration, curve, losses)
+            if progress.due():
+                progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(curve))
+    return pd.DataFrame(curve)
+
+
+def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
+    return {"validation accuracy": curve[-1]["validation_accuracy"]} if curve else {}
+
+
+def draw(
+    sources: Sources, distribution: SceneDistribution, seed: int, indices: range
+) -> tuple[Tensor, Tensor]:
+    """Scenes (n, 1, 100, 100) float32 and their categories (n,)."""
+    recipe = sample(sources, distribution, seed, indices)
+    return torch.from_numpy(render(sources, recipe)), torch.from_numpy(recipe.labels(sources)["category"])
+
+
+def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
+    """Automatic mixed precision in bfloat16, or none for float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@torch.inference_mode()
+def evaluate(network: RecurrentNetwork, examples: tuple[Tensor, Tensor], precision: str) -> dict[str, float]:
+    """Mean cross-entropy and accuracy on examples (scenes, categories)."""
+    device = next(network.parameters()).device
+    logits = []
+    for images in examples[0].split(VALIDATION_BATCH):
+        with mixed_precision(device, precision):
+            logits.append(network(images.to(device)).logits.float().cpu())
+    scores = torch.cat(logits)
+    return {
+        "validation_loss": F.cross_entropy(scores, examples[1]).item(),
+        "validation_accuracy": (scores.argmax(1) == examples[1]).double().mean().item(),
+    }
+
+
+def _check_finite(losses: Tensor, start: int, stop: int, config: Mapping[str, Any]) -> None:
+    finite = losses[start:stop].isfinite()
+    if not finite.all():
+        iteration = start + int((~finite).int().argmax()) + 1
+        raise DivergedError(
+            f"the loss is not finite at iteration {iteration} (learning rate {learning_rate(iteration, config):.2g}): "
+            "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
+            "training.precision float32"
+        )
+
+
+def _save(
+    path: Path,
+    network: RecurrentNetwork,
+    optimizer: torch.optim.Optimizer,
+    iteration: int,
+    curve: list[dict[str, float]],
+    losses: Tensor,
+) -> None:
+    with atomic(path) as temporary:
+        torch.save(
+            {
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "iteration": iteration,
+                "curve": curve,
+                "losses": losses[:iteration].clone(),
+            },
+            temporary,
+        )
+
+
+@contextmanager
+def resumable(folder: Path, determinants: Mapping[str, Any]) -> Iterator[Path]:
+    """Give the state file for a training that ``determinants`` fix completely, locked against a second process.
+
+    States of other determinants in ``folder`` are stale and are removed; the state itself goes when the enclosed block
+    ends well.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:16]
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"another process still trains this network (it holds {folder / 'lock'}): wait for it or stop it"
+            ) from None
+        state = folder / f"{key}.pt"
+        for other in folder.glob("*.pt"):
+            if other != state:
+                other.unlink()
+        yield state
+        state.unlink(missing_ok=True)

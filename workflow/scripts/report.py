@@ -1,0 +1,23 @@
+"""Rule report: the whole run on one self-contained page."""
+
+from pathlib import Path
+
+from recurrence.job import logged
+from recurrence.report import render
+from recurrence.statistics import load
+from recurrence.storage import atomic, provenance, read_table
+
+with logged(snakemake.log[0]):
+    config = snakemake.params.config
+    page = render(
+        template=Path(snakemake.input.template),
+        ours=load(Path(snakemake.input.accuracy).parent),
+        published=load(Path(snakemake.input.published_accuracy).parent),
+        scorecard=read_table(snakemake.input.scorecard),
+        figures=[Path(path) for path in snakemake.input.figures],
+        captions=snakemake.params.captions,
+        config=config,
+        origin=provenance(config["run"]["seed"]),
+    )
+    with atomic(snakemake.output[0]) as temporary:
+        temporary.write_text(page, encoding="utf-8")

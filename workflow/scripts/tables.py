@@ -1,0 +1,13 @@
+"""Rule tables: the rows of all instances in one file per table."""
+
+from pathlib import Path
+
+from recurrence.job import logged
+from recurrence.statistics import collect
+from recurrence.storage import write_table
+
+with logged(snakemake.log[0]):
+    for name, path in snakemake.output.items():
+        table = collect(snakemake.input[name])
+        write_table(path, table)
+        print(f"{Path(path).name}: {len(table)} rows")

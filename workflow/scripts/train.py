@@ -1,0 +1,34 @@
+"""Rule train: one network, from its seed to its weights."""
+
+from pathlib import Path
+
+import torch
+from recurrence import job, training
+from recurrence.datasets import load_shard
+from recurrence.network import RecurrentNetwork, save_network
+from recurrence.scenes import SceneDistribution, Sources
+from recurrence.storage import provenance, write_table
+
+with job.logged(snakemake.log[0]):
+    parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
+    seed = job.derive_seed(parameters.seed, wildcards.interaction, wildcards.instance)
+    device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
+    progress = job.Progress(snakemake.rule, wildcards, parameters.training["iterations"])
+    torch.manual_seed(seed)
+    network = RecurrentNetwork(wildcards.interaction, parameters.network)
+    folder = Path(snakemake.output.model).parent / ".training"
+    with training.resumable(folder, dict(parameters.items())) as state:
+        curve = training.train(
+            network,
+            Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
+            Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
+            SceneDistribution.from_config(parameters.scenes),
+            parameters.training,
+            seed,
+            state,
+            device,
+            progress,
+        )
+        described = provenance(parameters.seed, training=parameters.training, scenes=parameters.scenes)
+        save_network(snakemake.output.model, network, parameters.network, **described)
+        write_table(snakemake.output.curve, curve)
