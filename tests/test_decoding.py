@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.svm import LinearSVC
+
 from recurrence import decoding
 from recurrence.decoding import FeatureSet, decode, gram_factor, read_out
 from recurrence.job import derive_seed
-from sklearn.svm import LinearSVC
 
 Array = npt.NDArray[Any]
 pytestmark = pytest.mark.filterwarnings("ignore:Liblinear failed to converge")

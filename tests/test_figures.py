@@ -172,6 +172,13 @@ def test_a_missing_interaction_is_named(name: str, tmp_path: Path) -> None:
     assert "no additive networks" not in texts(draw("S2A", sources, SETTINGS))
 
 
+def test_an_empty_example_is_named(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "example.h5", "w"):
+        pass
+    sources = {"perturbation_example": str(tmp_path / "example.h5")}
+    assert "lack the recurrent flow" in texts(draw("4A", sources, SETTINGS))
+
+
 def test_architecture_shows_the_connections_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     write_model(path)

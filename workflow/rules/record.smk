@@ -24,7 +24,6 @@ rule record:
         device=config["compute"]["device"],
     params:
         scenes=config["record"]["scenes"],
-        examples=config["figures"]["examples"],
         seed=SEED,
         code=fingerprint("record", "recording", "network"),
     message:

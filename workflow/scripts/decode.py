@@ -4,13 +4,13 @@ from recurrence.decoding import decode
 from recurrence.job import logged
 from recurrence.storage import write_table
 
-with logged(snakemake.log[0]):  # noqa: F821
+with logged(snakemake.log[0]):
     table = decode(
-        snakemake.input[0],  # noqa: F821
-        snakemake.params.decoding,  # noqa: F821
-        interaction=snakemake.wildcards.interaction,  # noqa: F821
-        instance=int(snakemake.wildcards.instance),  # noqa: F821
-        seed=snakemake.params.seed,  # noqa: F821
+        snakemake.input[0],
+        snakemake.params.decoding,
+        interaction=snakemake.wildcards.interaction,
+        instance=int(snakemake.wildcards.instance),
+        seed=snakemake.params.seed,
     )
-    write_table(snakemake.output[0], table)  # noqa: F821
+    write_table(snakemake.output[0], table)
     print(f"{len(table)} read-outs, {table.unconverged.sum()} stopped at max_iter")

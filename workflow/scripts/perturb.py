@@ -20,6 +20,9 @@ with job.logged(snakemake.log[0]):
     progress = job.Progress(snakemake.rule, wildcards, block["repeats"] * block["scenes"])
     table = perturb(experiment, block, progress)
     write_table(
-        snakemake.output.table, table, interaction=wildcards.interaction, instance=int(wildcards.instance)
+        snakemake.output.table,
+        table,
+        interaction=wildcards.interaction,
+        instance=int(wildcards.instance),
     )
-    write_example(experiment, "location_horizontal", "input", 3, block["scenes"], snakemake.output.example)
+    write_example(experiment, "location_horizontal", "input", 3, snakemake.output.example)

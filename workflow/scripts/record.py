@@ -12,7 +12,9 @@ with job.logged(snakemake.log[0]):
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     about = provenance(parameters.seed, network=names)
     progress = job.Progress(snakemake.rule, wildcards, parameters.scenes)
-    tables = record(network, snakemake.input.scenes, parameters.scenes, output.activations, about, progress)
+    tables = record(
+        network, snakemake.input.scenes, parameters.scenes, output.activations, about, progress
+    )
     for path, table in zip((output.accuracy, output.clutter, output.ablation), tables, strict=True):
         write_table(path, table, **names)
-    write_examples(network, snakemake.input.scenes[0], parameters.examples, output.examples, about)
+    write_examples(network, snakemake.input.scenes[0], output.examples, about)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+
 from recurrence import job, training
 from recurrence.datasets import load_shard
 from recurrence.network import RecurrentNetwork, save_network
@@ -29,6 +30,8 @@ with job.logged(snakemake.log[0]):
             device,
             progress,
         )
-        described = provenance(parameters.seed, training=parameters.training, scenes=parameters.scenes)
+        described = provenance(
+            parameters.seed, training=parameters.training, scenes=parameters.scenes
+        )
         save_network(snakemake.output.model, network, parameters.network, **described)
         write_table(snakemake.output.curve, curve)

@@ -82,7 +82,7 @@ class DataError(ValueError):
     """A data file that is wrong or cannot be had; the message names it and says what to do."""
 
 
-class _Closed(OSError):
+class _RoadClosedError(OSError):
     """A road that no second try can open: a tool that is not installed."""
 
 
@@ -187,7 +187,7 @@ def _torchvision(dataset: str, into: Path) -> None:
     try:
         from torchvision import datasets
     except (ImportError, RuntimeError, OSError) as error:
-        raise _Closed(f"torchvision cannot be imported ({error})") from error
+        raise _RoadClosedError(f"torchvision cannot be imported ({error})") from error
     kind = getattr(datasets, TORCHVISION[dataset])
     if not _answers([mirror + kind.resources[0][0] for mirror in kind.mirrors]):
         raise ConnectionError(f"no answer from {' or '.join(kind.mirrors)}")
@@ -203,7 +203,7 @@ def _torchvision(dataset: str, into: Path) -> None:
 def _run(folder: Path, command: str, *more: str) -> None:
     words = [*command.split(), *more]
     if shutil.which(words[0]) is None:
-        raise _Closed(f"{words[0]} is not installed")
+        raise _RoadClosedError(f"{words[0]} is not installed")
     done = subprocess.run(
         words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
     )
@@ -216,7 +216,7 @@ def _debian(into: Path) -> None:
     apt = "apt-get -qq -o Acquire::http::Timeout=10 -o Acquire::Retries=0"
     try:
         _run(into, f"{apt} download dataset-fashion-mnist")
-    except _Closed:
+    except _RoadClosedError:
         raise
     except OSError:  # containers often come without package lists: use lists of our own
         home = into.resolve()
@@ -269,7 +269,7 @@ def _travel_patiently(road: Road, dataset: str, folder: Path) -> dict[str, Bytes
     for wait in WAITS:
         try:
             return _travel(road, dataset, folder)
-        except _Closed:
+        except _RoadClosedError:
             raise
         except FAILURES as error:
             print(f"{dataset}: {error}; trying again in {wait:g} s")

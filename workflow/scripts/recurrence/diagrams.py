@@ -194,7 +194,7 @@ def architecture(model: Path) -> Figure:
             x = left[c.source] + width / 2
             rise = top + 0.34
             _path(axes, [(x - 0.2, top), (x - 0.2, rise), (x + 0.2, rise), (x + 0.2, top)], LATERAL)
-            _label(axes, x, rise + 0.1, c.operation.split(" 128")[0], LATERAL, 6)
+            _label(axes, x, rise + 0.1, c.operation if len(c.shape) == 4 else "linear", LATERAL, 6)
     _topdown(axes, down, left, width, base, pitch)
     recurrent = any(c.kind in ("lateral", "topdown") for c in found)
     _legend(axes, base + height + 0.72, recurrent, parameters)

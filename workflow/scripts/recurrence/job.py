@@ -51,7 +51,9 @@ def logged(log: str) -> Iterator[None]:
 class Progress:
     """Plain lines on how far a long job is: into its log and, where there is a terminal, to the person watching."""
 
-    def __init__(self, rule: str, wildcards: Iterable[str], total: int, every: float = 15.0) -> None:
+    def __init__(
+        self, rule: str, wildcards: Iterable[str], total: int, every: float = 15.0
+    ) -> None:
         """The job is named by its rule and wildcards; ``total`` is its number of steps, ``every`` in seconds."""
         self.label, self.total, self.every = " ".join([rule, *wildcards]), total, every
         self._started = self._shown = time.monotonic()
@@ -105,8 +107,8 @@ def prepare_torch(device: str, threads: int) -> "torch.device":
 def keep_freed_memory() -> None:
     """Ask glibc to keep large freed blocks for the next allocation (elsewhere: do nothing).
 
-    By default every temporary of some megabytes is mapped and unmapped, and the page faults cost about as much as the
-    arithmetic on it.
+    By default every temporary of some megabytes is mapped and unmapped, and the page faults cost
+    about as much as the arithmetic on it.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")

@@ -1,7 +1,8 @@
 """Does the network use what its recurrent flow carries? Interventions and functional importance (paper 3.2; SPEC 5).
 
-At one layer and timestep the recurrent flow is replaced: *systematic*, by the flow that the same network has on an
-altered copy of the scene; *control*, by the original flow plus the same difference with its elements permuted.
+At one layer and timestep the recurrent flow is replaced: *systematic*, by the flow that the same
+network has on an altered copy of the scene; *control*, by the original flow plus the same
+difference with its elements permuted.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from recurrence.scenes import ALTERATIONS, Recipe, SceneDistribution, Sources, a
 from recurrence.storage import create_hdf5, write_dataset
 
 BATCH = 25  # scenes
+CANDIDATES = 50  # scenes among which an example is looked for
 RENDERED_TWICE = ("scale", "orientation")  # the altered copies that differ between the renderings
 COLUMNS = [
     "repeat",
@@ -45,7 +47,9 @@ class Experiment:
     seed: int
 
     def recipe(self, indices: range) -> Recipe:
-        return sample(self.sources, self.distribution, derive_seed(self.seed, "perturbation scenes"), indices)
+        return sample(
+            self.sources, self.distribution, derive_seed(self.seed, "perturbation scenes"), indices
+        )
 
     def images(self, recipe: Recipe) -> Tensor:
         device = next(self.network.parameters()).device
@@ -66,8 +70,8 @@ class Experiment:
 def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> pd.DataFrame:
     """Functional importance of every variable at every layer and timestep.
 
-    ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`) without the columns
-    that name the network; none if the network has no recurrence.
+    ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`)
+    without the columns that name the network; none if the network has no recurrence.
     """
     renderings, n = config["renderings"], config["scenes"]
     rows: list[dict[str, Any]] = []
@@ -85,14 +89,27 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
             systematic = hits["systematic", rendering, layer, timestep, variable] / n
             control = hits["control", rendering, layer, timestep, variable] / n
             importance = (control - systematic) / original if original else float("nan")
-            row = (repeat, rendering, layer, timestep, variable, original, systematic, control, importance)
+            row = (
+                repeat,
+                rendering,
+                layer,
+                timestep,
+                variable,
+                original,
+                systematic,
+                control,
+                importance,
+            )
             rows.append(dict(zip(COLUMNS, row, strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @torch.inference_mode()
 def _count_hits(
-    experiment: Experiment, indices: range, renderings: list[str], hits: dict[tuple[str, str, str, int, str], int]
+    experiment: Experiment,
+    indices: range,
+    renderings: list[str],
+    hits: dict[tuple[str, str, str, int, str], int],
 ) -> None:
     """Add the correct answers on the scenes ``indices`` to ``hits`` (kind, rendering, layer, timestep, variable)."""
     network, recipe = experiment.network, experiment.recipe(indices)
@@ -107,7 +124,9 @@ def _count_hits(
     for variable in ALTERATIONS:
         made = renderings if variable in RENDERED_TWICE else renderings[:1]
         for rendering in made:
-            altered = network(experiment.images(alter(recipe, variable, rendering, experiment.distribution)))
+            altered = network(
+                experiment.images(alter(recipe, variable, rendering, experiment.distribution))
+            )
             filed = [rendering] if variable in RENDERED_TWICE else renderings
             for layer, timestep, flows in replacements(known, altered, permutations):
                 for kind, flow in flows.items():
@@ -131,14 +150,19 @@ def replacements(
 
 @torch.inference_mode()
 def write_example(
-    experiment: Experiment, variable: str, layer: str, timestep: int, candidates: int, path: str | Path
+    experiment: Experiment,
+    variable: str,
+    layer: str,
+    timestep: int,
+    candidates: int,
+    path: str | Path,
 ) -> None:
     """Write one scene on which the systematic perturbation changes a right answer and its control does not.
 
-    The first of ``candidates`` scenes is taken if there is no such one. A network without that recurrent flow gets a
-    file without datasets.
+    The first of :data:`CANDIDATES` scenes is taken if there is no such one. A network without that
+    recurrent flow gets a file without datasets.
     """
-    network, indices = experiment.network, range(candidates)
+    network, indices = experiment.network, range(CANDIDATES)
     recipe = experiment.recipe(indices)
     category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
     images = experiment.images(recipe)
@@ -152,12 +176,26 @@ def write_example(
         for name, t, flows in replacements(known, altered, experiment.permutations(indices))
         if (name, t) == (layer, timestep)
     )
-    passes = {kind: network(images, Intervention(layer, timestep, flow), known) for kind, flow in flows.items()}
+    passes = {
+        kind: network(images, Intervention(layer, timestep, flow), known)
+        for kind, flow in flows.items()
+    }
     answers = {kind: run.logits.argmax(1).cpu() for kind, run in passes.items()}
-    fitting = (answers["original"] == category) & (answers["systematic"] != category) & (answers["control"] == category)
+    fitting = (
+        (answers["original"] == category)
+        & (answers["systematic"] != category)
+        & (answers["control"] == category)
+    )
     one = int(fitting.int().argmax())
-    attributes: dict[str, Any] = {f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()}
-    attributes |= {"layer": layer, "timestep": timestep, "variable": variable, "category": int(category[one])}
+    attributes: dict[str, Any] = {
+        f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()
+    }
+    attributes |= {
+        "layer": layer,
+        "timestep": timestep,
+        "variable": variable,
+        "category": int(category[one]),
+    }
     with create_hdf5(path, attributes) as file:
         plane = ("row", "column")
         write_dataset(file, "original", images[one, 0].cpu(), plane)

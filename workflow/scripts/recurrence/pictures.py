@@ -170,6 +170,8 @@ def perturbation_example(sources: Sources, settings: Settings, kind: str) -> Fig
     if "perturbation_example" not in sources:
         return lacking("multiplicative")
     with h5py.File(sources["perturbation_example"]) as file:
+        if "original" not in file:
+            return notice("The networks of this run lack the recurrent flow of this example.")
         facts = dict(file.attrs)
         scenes = [file["original"][:], file["altered"][:]]
         maps = [file["input_original"][:], file[f"input_{kind}"][:]]

@@ -1,7 +1,7 @@
 """Record what a trained network does on the test scenes (SPEC 4): activations and recurrent flow, streamed to HDF5.
 
-Maps are float16 with :data:`MANTISSA` bits of mantissa, which compress to about half their size; memory does not grow
-with the number of scenes.
+Maps are float16 with :data:`MANTISSA` bits of mantissa, which compress to about half their size;
+memory does not grow with the number of scenes.
 """
 
 import copy
@@ -23,6 +23,7 @@ from recurrence.storage import create_hdf5, require_space, write_dataset
 
 BATCH = 50  # scenes
 CHUNK = 25  # scenes
+EXAMPLES = 12  # scenes whose input maps are kept for the figures
 MANTISSA = 5  # bits; the rounding error of a value is at most 1.6 %, and independent over values
 TARGET_THRESHOLD = 0.1  # a pixel of the clean image above this is part of the target
 AXES = {"input": ("channel", "row", "column"), "fc": ("unit",)}
@@ -38,16 +39,17 @@ def record(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Record the first ``count`` test scenes into the HDF5 file at ``path``.
 
-    Returns three tables without the columns that name the network: accuracy (image, n, accuracy), clutter (timestep,
-    energy_outside, relative, n) and ablation (n, accuracy_intact, accuracy_ablated; without rows if there is no fc
-    lateral connection). Raises ``OSError`` if the disk is too small.
+    Returns three tables without the columns that name the network: accuracy (image, n, accuracy),
+    clutter (timestep, energy_outside, relative, n) and ablation (n, accuracy_intact,
+    accuracy_ablated; without rows if there is no fc lateral connection). Raises ``OSError`` if the
+    disk is too small.
     """
     require_space(Path(path).parent, bytes_needed(network, count), "the dump of activations")
     ablated = copy.deepcopy(network)
     lateral = "fc" in ablated.lateral
     if lateral:
         del ablated.lateral["fc"]
-    correct = {"cluttered": 0, "clean": 0, "ablated": 0}
+    correct = dict.fromkeys(("cluttered", "clean", "ablated"), 0)
     outside = np.zeros(network.timesteps)
     with create_hdf5(path, attributes) as file, torch.inference_mode():
         _create_datasets(file, network, count)
@@ -67,7 +69,10 @@ def record(
                 progress.show(where.stop)
     outside /= count
     accuracy = pd.DataFrame(
-        [{"image": image, "n": count, "accuracy": correct[image] / count} for image in ("cluttered", "clean")]
+        [
+            {"image": image, "n": count, "accuracy": correct[image] / count}
+            for image in ("cluttered", "clean")
+        ]
     )
     clutter = pd.DataFrame(
         {
@@ -77,8 +82,16 @@ def record(
             "n": count,
         }
     )
-    intact = [{"n": count, "accuracy_intact": correct["cluttered"] / count, "accuracy_ablated": correct["ablated"] / count}]
-    ablation = pd.DataFrame(intact if lateral else [], columns=["n", "accuracy_intact", "accuracy_ablated"])
+    intact = [
+        {
+            "n": count,
+            "accuracy_intact": correct["cluttered"] / count,
+            "accuracy_ablated": correct["ablated"] / count,
+        }
+    ]
+    ablation = pd.DataFrame(
+        intact if lateral else [], columns=["n", "accuracy_intact", "accuracy_ablated"]
+    )
     return accuracy, clutter, ablation
 
 
@@ -90,7 +103,9 @@ def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
     """The fraction of the input map's energy (sum of squares) outside of the target, (batch, timesteps)."""
     outside = clean <= TARGET_THRESHOLD
     energy = [activity.maps["input"].square() for activity in trajectory.activities]
-    return torch.stack([(e * outside).sum((1, 2, 3)) / e.sum((1, 2, 3)).clamp(min=1e-9) for e in energy], 1)
+    return torch.stack(
+        [(e * outside).sum((1, 2, 3)) / e.sum((1, 2, 3)).clamp(min=1e-9) for e in energy], 1
+    )
 
 
 def _batches(
@@ -103,7 +118,9 @@ def _batches(
             here = min(len(file["scenes"]), count - start)
             for first in range(0, here, BATCH):
                 part = slice(first, min(first + BATCH, here))
-                scenes, clean = (torch.from_numpy(file[kind][part])[:, None] for kind in ("scenes", "clean"))
+                scenes, clean = (
+                    torch.from_numpy(file[kind][part])[:, None] for kind in ("scenes", "clean")
+                )
                 labels = {variable: file[f"labels/{variable}"][part] for variable in LABELS}
                 yield scenes, clean, labels, slice(start + part.start, start + part.stop)
         start += here
@@ -112,9 +129,16 @@ def _batches(
 def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
     """Every map dataset of a recording: its path and its shape for one scene."""
     pooled = {layer: _pooled(shape) for layer, shape in network.shapes.items()}
-    steps, with_flow = network.timesteps, {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)}
+    steps, with_flow = (
+        network.timesteps,
+        {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)},
+    )
     activations = {f"activation/{layer}": (steps, *pooled[layer]) for layer in LAYERS}
-    flows = {f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer]) for layer in LAYERS if layer in with_flow}
+    flows = {
+        f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer])
+        for layer in LAYERS
+        if layer in with_flow
+    }
     return activations | flows | {f"clean/{path}": shape for path, shape in activations.items()}
 
 
@@ -144,7 +168,12 @@ def _create_datasets(file: h5py.File, network: RecurrentNetwork, count: int) -> 
     for variable in LABELS:
         write_dataset(file, f"labels/{variable}", np.zeros(count, np.uint8))
     for path in ("logits", "clean/logits"):
-        write_dataset(file, path, np.zeros((count, network.readout.out_features), np.float32), ("scene", "category"))
+        write_dataset(
+            file,
+            path,
+            np.zeros((count, network.readout.out_features), np.float32),
+            ("scene", "category"),
+        )
 
 
 def _store(group: h5py.Group, where: slice, trajectory: Trajectory, flows: bool) -> None:
@@ -166,10 +195,13 @@ def round_mantissa(values: Tensor) -> npt.NDArray[np.float16]:
 
 
 def write_examples(
-    network: RecurrentNetwork, scene_file: str, count: int, path: str | Path, attributes: Mapping[str, str]
+    network: RecurrentNetwork,
+    scene_file: str,
+    path: str | Path,
+    attributes: Mapping[str, str],
 ) -> None:
-    """Write the first ``count`` test scenes and the network's input map at each timestep, for the figures."""
-    scenes, clean, labels, _ = next(_batches([scene_file], count))
+    """Write the first :data:`EXAMPLES` test scenes and the network's input map at each timestep, for the figures."""
+    scenes, clean, labels, _ = next(_batches([scene_file], EXAMPLES))
     with torch.inference_mode():
         trajectory = network(scenes)
     maps = torch.stack([activity.maps["input"][:, 0] for activity in trajectory.activities], 1)

@@ -1,8 +1,9 @@
 """Paint scenes from their recipes (paper 2.3 and A.1; SPEC 1): what scipy gives object by object, many times faster.
 
-``scipy.ndimage.zoom`` and the spline prefilter of ``scipy.ndimage.rotate`` are linear and separable, so one matrix per
-side length, applied from both sides, takes a source image to spline coefficients. The rotation is then a sum over
-4 x 4 coefficients a pixel; shuffling the blocks of a clutter object only changes which pixels are asked for.
+``scipy.ndimage.zoom`` and the spline prefilter of ``scipy.ndimage.rotate`` are linear and
+separable, so one matrix per side length, applied from both sides, takes a source image to spline
+coefficients. The rotation is then a sum over 4 x 4 coefficients a pixel; shuffling the blocks of a
+clutter object only changes which pixels are asked for.
 """
 
 from functools import cache
@@ -17,8 +18,7 @@ from recurrence.scenes import CANVAS, OBJECTS, SOURCE, Floats, Recipe, Sources
 
 Images = npt.NDArray[np.float32]
 
-# Sums may be contracted to fused multiply-adds; infinities and NaN keep their meaning. The GIL is released.
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz"})
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
 
 
 def side_after(side: Any, factor: Any) -> Any:
@@ -35,14 +35,20 @@ def _zoom(before: int, after: int) -> Floats:
 
 
 @cache
-def _prefilter(side: int) -> Floats:
+def _prefilter(side: int) -> Images:
     """The matrix (side + 3, side) to cubic-spline coefficients -1 ... side + 1, mirrored at both ends as scipy does."""
     coefficients = ndimage.spline_filter1d(np.eye(side), order=3, axis=0, mode="mirror")
-    return np.pad(coefficients, ((1, 2), (0, 0)), mode="reflect")
+    return np.pad(coefficients, ((1, 2), (0, 0)), mode="reflect").astype(np.float32)
 
 
-def _stack(matrices: list[Floats], rows: int, columns: int) -> Images:
-    """Matrices in one float32 array, zero-padded at the end of both axes."""
+@cache
+def _zoom_and_prefilter(first: int, last: int) -> Images:
+    """The matrix (last + 3, 28) of a zoom to ``first`` pixels, another to ``last`` pixels, and the prefilter."""
+    return (_prefilter(last) @ _zoom(first, last) @ _zoom(SOURCE, first)).astype(np.float32)
+
+
+def _stack(matrices: list[Images], rows: int, columns: int) -> Images:
+    """Matrices in one array, zero-padded at the end of both axes."""
     stacked = np.zeros((len(matrices), rows, columns), np.float32)
     for padded, matrix in zip(stacked, matrices, strict=True):
         padded[: matrix.shape[0], : matrix.shape[1]] = matrix
@@ -50,27 +56,15 @@ def _stack(matrices: list[Floats], rows: int, columns: int) -> Images:
 
 
 @_compiled
-def _sandwich(matrix, image, rows, columns, half, transposed, result):  # type: ignore[no-untyped-def]
-    """``result = matrix @ image @ matrix.T`` with a (rows, columns) matrix; ``half``, ``transposed`` are work space."""
-    for i in range(rows):
-        for j in range(columns):
-            half[i, j] = 0
-            transposed[j, i] = matrix[i, j]
-        for k in range(columns):
-            for j in range(columns):
-                half[i, j] += matrix[i, k] * image[k, j]
-    for i in range(rows):
-        for j in range(rows):
-            result[i, j] = 0
-        for k in range(columns):
-            for j in range(rows):
-                result[i, j] += half[i, k] * transposed[k, j]
-
-
-@_compiled
 def _bspline_weights(t):  # type: ignore[no-untyped-def]
     """The weights of the four cubic B-spline coefficients around a point ``t`` of a pixel past the second of them."""
-    s, sixth, two, three, four = np.float32(1) - t, np.float32(1 / 6), np.float32(2), np.float32(3), np.float32(4)
+    s, sixth, two, three, four = (
+        np.float32(1) - t,
+        np.float32(1 / 6),
+        np.float32(2),
+        np.float32(3),
+        np.float32(4),
+    )
     second, third = t * t * (t - two) * three + four, s * s * (s - two) * three + four
     return s * s * s * sixth, second * sixth, third * sixth, t * t * t * sixth
 
@@ -79,8 +73,8 @@ def _bspline_weights(t):  # type: ignore[no-untyped-def]
 def _rotate(coefficients, side, cosine, sine, source, into, size, result):  # type: ignore[no-untyped-def]
     """Put the ``size`` x ``size`` pixels at ``source`` (row, column) of a rotated object at ``into`` of ``result``.
 
-    A pixel that comes from outside of the ``side`` x ``side`` object is 0. Coordinates are float64: the sharp border
-    must fall where scipy's does.
+    A pixel that comes from outside of the ``side`` x ``side`` object is 0. Coordinates are float64:
+    the sharp border must fall where scipy's does.
     """
     middle, last = (side - 1) / 2, np.float64(side - 1)
     for i in range(size):
@@ -121,26 +115,38 @@ def _min_max(image, rows, columns):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _paint(  # type: ignore[no-untyped-def]
-    images, zooms, prefilters, which, sides, angles, again, centres, blocks, targets, present, canvases
+    images,
+    zooms,
+    prefilters,
+    which,
+    sides,
+    angles,
+    again,
+    centres,
+    blocks,
+    targets,
+    present,
+    canvases,
 ):
     """Paint every scene on its black canvas; arguments are the recipe's arrays, per scene and object."""
     width = zooms.shape[1]
-    half, transposed = np.empty((width, width), np.float32), np.empty((width, width), np.float32)
-    coefficients, shown = np.empty((width, width), np.float32), np.empty((width, width), np.float32)
+    shown = np.empty((width, width), np.float32)
     for n in range(len(canvases)):
         canvas = canvases[n]
         for o in range(OBJECTS):
             if not present[n, o]:
                 continue
             side = sides[n, o]
-            matrix = zooms[which[n, o]]
-            _sandwich(matrix, images[n, o], side + 3, SOURCE, half, transposed, coefficients)
+            matrix = zooms[which[n, o], : side + 3]
+            coefficients = np.dot(np.dot(matrix, images[n, o]), matrix.T)
             cosine, sine = np.cos(angles[n, o]), np.sin(angles[n, o])
             if o == targets[n]:
                 _rotate(coefficients, side, cosine, sine, (0, 0), (0, 0), side, shown)
                 if again[n, o] != 0:
-                    matrix = prefilters[which[n, o]]
-                    _sandwich(matrix, shown, side + 3, side, half, transposed, coefficients)
+                    matrix = np.ascontiguousarray(prefilters[which[n, o], : side + 3, :side])
+                    coefficients = np.dot(
+                        np.dot(matrix, np.ascontiguousarray(shown[:side, :side])), matrix.T
+                    )
                     cosine, sine = np.cos(again[n, o]), np.sin(again[n, o])
                     _rotate(coefficients, side, cosine, sine, (0, 0), (0, 0), side, shown)
             else:
@@ -175,14 +181,14 @@ def render(sources: Sources, recipe: Recipe) -> Images:
             f"an object of up to {side.max()} pixels leaves the {CANVAS} x {CANVAS} canvas: "
             "make scenes.scale.large, its jitter or scenes.location.jitter smaller"
         )
-    sizes, which = np.unique(np.stack([zoomed, side], -1).reshape(-1, 2), axis=0, return_inverse=True)
+    code, which = np.unique(zoomed * CANVAS + side, return_inverse=True)
+    sizes = [divmod(pair, CANVAS) for pair in code.tolist()]
     width = int(side.max()) + 3
-    zooms = [_prefilter(last) @ _zoom(first, last) @ _zoom(SOURCE, first) for first, last in sizes.tolist()]
     canvases = np.zeros((len(recipe), CANVAS, CANVAS), np.float32)
     _paint(
         sources.images[recipe.image].astype(np.float32) / np.float32(255),
-        _stack(zooms, width, SOURCE),
-        _stack([_prefilter(last) for last in sizes[:, 1].tolist()], width, width),
+        _stack([_zoom_and_prefilter(*pair) for pair in sizes], width, SOURCE),
+        _stack([_prefilter(last) for _, last in sizes], width, width),
         which.reshape(side.shape),
         side,
         np.deg2rad(recipe.angle),

@@ -1,13 +1,14 @@
 """Cluttered scenes (paper 2.3 and A.1; SPEC 1): recipes that say what a scene holds, and their altered copies.
 
-A *recipe* is everything random about a scene, as plain arrays. Scene ``index`` of a stream is drawn from its own block
-of a counter-based generator, so it is the same scene whatever the batch size, shard or process it is made in. The
-altered copies of the perturbation experiment (SPEC 5) are edits of a recipe. :mod:`recurrence.rendering` paints them.
+A *recipe* is everything random about a scene, as plain arrays. Scene ``index`` of a stream is drawn
+from its own block of a counter-based generator, so it is the same scene whatever the batch size,
+shard or process it is made in. The altered copies of the perturbation experiment (SPEC 5) are edits
+of a recipe. :mod:`recurrence.rendering` paints them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 CANVAS = 100  # pixels, both axes
 SOURCE = 28  # pixels, both axes
-OBJECTS = 8  # objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4
+OBJECTS = (
+    8  # objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4
+)
 DRAWS_PER_OBJECT = 10
 DRAWS = 84  # per scene: eight objects, the target, two replacement images; a multiple of the generator's block of 4
 LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
@@ -37,8 +40,8 @@ RENDERINGS = ("opposite", "compounded")
 class Sources:
     """The source images of one split, digits first, then fashion.
 
-    ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 for digits and 10-19 for fashion; ``digits`` is the number
-    of digits.
+    ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 for digits and 10-19 for fashion;
+    ``digits`` is the number of digits.
     """
 
     images: npt.NDArray[np.uint8]
@@ -98,8 +101,8 @@ class SceneDistribution:
 class Recipe:
     """Everything that makes ``n`` scenes; arrays are (n,) or (n, 8), with one column an object.
 
-    ``second_factor`` and ``second_angle`` transform the object once more after ``factor`` and ``angle`` (1 and 0: not
-    at all); only the compounded alterations use them.
+    ``second_factor`` and ``second_angle`` transform the object once more after ``factor`` and
+    ``angle`` (1 and 0: not at all); only the compounded alterations use them.
     """
 
     target: Ints  # (n,) index of the target, 4-7
@@ -152,31 +155,44 @@ def _permutation(rank: Ints) -> Ints:
     return chosen
 
 
-def sample(
-    sources: Sources, distribution: SceneDistribution, seed: int, indices: range
-) -> Recipe:
+def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices: range) -> Recipe:
     """Draw the recipes of the scenes ``indices`` (consecutive) of the stream ``seed``."""
     n = len(indices)
     generator = np.random.Philox(key=seed, counter=indices.start * (DRAWS // 4))
-    uniform = (generator.random_raw(n * DRAWS).reshape(n, DRAWS) >> np.uint64(11)) * 2.0**-53
+    uniform: Floats = (
+        generator.random_raw(n * DRAWS).reshape(n, DRAWS) >> np.uint64(11)
+    ) * 2.0**-53
     target = 4 + (uniform[:, 80] * 4).astype(np.int64)
     draws = uniform[:, : OBJECTS * DRAWS_PER_OBJECT].reshape(n, OBJECTS, DRAWS_PER_OBJECT)
-    fashion, image, large, scale, flip, angle, row, column, shuffle, order = np.moveaxis(draws, -1, 0)
+    (
+        domain_draw,
+        image_draw,
+        size_draw,
+        scale_draw,
+        flip_draw,
+        angle_draw,
+        row_draw,
+        column_draw,
+        shuffle_draw,
+        order_draw,
+    ) = np.moveaxis(draws, -1, 0)
 
     first = np.array([0, sources.digits, len(sources.categories)])  # where each dataset starts
-    domain = (fashion >= 0.5).astype(np.int64)
-    image = first[domain] + (image * np.diff(first)[domain]).astype(np.int64)
-    large = (large >= 0.5).astype(np.int64)
+    domain = (domain_draw >= 0.5).astype(np.int64)
+    image = first[domain] + (image_draw * np.diff(first)[domain]).astype(np.int64)
+    large = (size_draw >= 0.5).astype(np.int64)
     factor = np.where(large, distribution.large, distribution.small)
-    factor = factor + distribution.scale_jitter * (2 * scale - 1)
-    angle = np.where(flip >= 0.5, -1, 1) * distribution.angle + distribution.angle_jitter * (2 * angle - 1)
+    factor = factor + distribution.scale_jitter * (2 * scale_draw - 1)
+    angle = np.where(flip_draw >= 0.5, -1, 1) * distribution.angle
+    angle = angle + distribution.angle_jitter * (2 * angle_draw - 1)
     quadrant = np.arange(OBJECTS) % 4
     middle = CANVAS // 4 + CANVAS // 2 * np.stack([quadrant // 2, quadrant % 2], -1)
-    jitter = distribution.location_jitter * (2 * np.stack([row, column], -1) - 1)
+    jitter = distribution.location_jitter * (2 * np.stack([row_draw, column_draw], -1) - 1)
     is_target = np.arange(OBJECTS) == target[:, None]
-    rank = np.where(is_target, 0, 1 + (shuffle * 362_879).astype(np.int64))  # 9! - 1 others than the identity
-    order = np.where(is_target, -1.0, order)  # the target and the first few of the others are there
-    present = order.argsort(1).argsort(1) <= distribution.clutter
+    # Any of the 9! - 1 permutations but the identity, which is the target's.
+    rank = np.where(is_target, 0, 1 + (shuffle_draw * 362_879).astype(np.int64))
+    # The target and the first few of the others are there.
+    present = np.where(is_target, -1.0, order_draw).argsort(1).argsort(1) <= distribution.clutter
 
     scene = np.arange(n)
     own = image[scene, target]
@@ -216,8 +232,9 @@ def _other_dataset(first: Ints, image: Ints, uniform: Floats) -> Ints:
 def alter(recipe: Recipe, variable: str, rendering: str, distribution: SceneDistribution) -> Recipe:
     """The scenes with one variable of the target changed and everything else kept (SPEC 5).
 
-    ``opposite`` gives the target the other value, as the paper's text says; ``compounded`` transforms the already
-    rotated or zoomed target once more, as the released script does. They differ for orientation and scale alone.
+    ``opposite`` gives the target the other value, as the paper's text says; ``compounded``
+    transforms the already rotated or zoomed target once more, as the released script does. They
+    differ for orientation and scale alone.
     """
     scene, target = np.arange(len(recipe)), recipe.target
 

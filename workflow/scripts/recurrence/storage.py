@@ -1,7 +1,8 @@
 """Files of a run: atomic writes, CSV tables, HDF5 files with labels, and provenance.
 
-Every output is written under a temporary name beside its final place and renamed when it is complete, so that a reader
-never meets half a file. Provenance carries no time stamps: the same inputs give the same bytes.
+Every output is written under a temporary name beside its final place and renamed when it is
+complete, so that a reader never meets half a file. Provenance carries no time stamps: the same
+inputs give the same bytes.
 """
 
 import json
@@ -65,7 +66,11 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
 
 
 def write_dataset(
-    group: h5py.Group, name: str, values: npt.ArrayLike, dimensions: tuple[str, ...] = ("scene",), **options: Any
+    group: h5py.Group,
+    name: str,
+    values: npt.ArrayLike,
+    dimensions: tuple[str, ...] = ("scene",),
+    **options: Any,
 ) -> h5py.Dataset:
     """Write an array with a label on each of its leading ``dimensions``; ``options`` go to h5py."""
     dataset = group.create_dataset(name, data=np.asarray(values), **options)
@@ -98,7 +103,10 @@ def _environment() -> dict[str, str]:
             continue
     try:
         commit = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = "unknown"

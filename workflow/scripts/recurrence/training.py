@@ -1,15 +1,15 @@
 """Train one network (paper A.3; SPEC 3): one loop, scenes made on the fly, exact resume after a kill.
 
-Everything random is a function of the seed and the iteration, so the state that is kept to resume from is just the
-weights, the optimizer's moments, the iteration and the curve so far. It lies outside of the job's declared outputs,
-which Snakemake removes when a job fails, and is named by a hash of all that determines the result.
+Everything random is a function of the seed and the iteration, so the state that is kept to resume
+from is just the weights, the optimizer's moments, the iteration and the curve so far. It lies
+outside of the job's declared outputs, which Snakemake removes when a job fails, and is named by a
+hash of all that determines the result.
 """
 
 import fcntl
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -59,14 +58,22 @@ def train(
 ) -> pd.DataFrame:
     """Train ``network`` in place and return its training curve, one row a validation.
 
-    ``config`` is the block ``training``; ``seed`` is that of the scene streams; ``state`` is the file to resume from.
-    Raises :class:`DivergedError` when the loss is not finite; the last good state stays.
+    ``config`` is the block ``training``; ``seed`` is that of the scene streams; ``state`` is the
+    file to resume from. Raises :class:`DivergedError` when the loss is not finite; the last good
+    state stays.
     """
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
-    examples = draw(validation, distribution, derive_seed(seed, "validation"), range(config["validation_scenes"]))
+    examples = draw(
+        validation,
+        distribution,
+        derive_seed(seed, "validation"),
+        range(config["validation_scenes"]),
+    )
     stream, batch, last = derive_seed(seed, "training"), config["batch"], config["iterations"]
-    losses = torch.zeros(last, device=device)  # stays on the device: reading it would wait for the iteration to end
+    losses = torch.zeros(
+        last, device=device
+    )  # stays on the device: reading it would wait for the iteration to end
     iteration, curve = 0, []
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
@@ -129,7 +136,9 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Scenes (n, 1, 100, 100) float32 and their categories (n,)."""
     recipe = sample(sources, distribution, seed, indices)
-    return torch.from_numpy(render(sources, recipe)), torch.from_numpy(recipe.labels(sources)["category"])
+    return torch.from_numpy(render(sources, recipe)), torch.from_numpy(
+        recipe.labels(sources)["category"]
+    )
 
 
 def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
@@ -138,7 +147,9 @@ def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
 
 
 @torch.inference_mode()
-def evaluate(network: RecurrentNetwork, examples: tuple[Tensor, Tensor], precision: str) -> dict[str, float]:
+def evaluate(
+    network: RecurrentNetwork, examples: tuple[Tensor, Tensor], precision: str
+) -> dict[str, float]:
     """Mean cross-entropy and accuracy on examples (scenes, categories)."""
     device = next(network.parameters()).device
     logits = []
@@ -188,8 +199,8 @@ def _save(
 def resumable(folder: Path, determinants: Mapping[str, Any]) -> Iterator[Path]:
     """Give the state file for a training that ``determinants`` fix completely, locked against a second process.
 
-    States of other determinants in ``folder`` are stale and are removed; the state itself goes when the enclosed block
-    ends well.
+    States of other determinants in ``folder`` are stale and are removed; the state itself goes when
+    the enclosed block ends well.
     """
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:16]

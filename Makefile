@@ -1,0 +1,70 @@
+# The ways in. `make` alone says what there is.
+
+PYTHON ?= python3
+PRESET ?= quick
+CORES ?= all
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+# The preset quick is config.yaml itself; the others are laid over it.
+CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
+STAGES := shards scenes variants train record decode perturb tables scorecard figures report
+# The folder of the results, by the last of these files that names the run.
+NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
+RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
+
+.PHONY: help reproduce status test lint clean-venv
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make reproduce   the whole study, and where its report is; what is there already is not made again"
+	@echo "make status      how many files each stage has made, and how many are left"
+	@echo "make test        the checks of the code and the tests"
+	@echo "make lint        the checks alone"
+	@echo "make clean-venv  remove the Python environment, which is made from envs/requirements.lock when needed"
+	@echo
+	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
+	@echo "CORES=all        or a number"
+	@echo "PYTHON=python3   the Python (3.11 or newer) that the environment is made with"
+
+reproduce: $(CONFIGS) $(INSTALLED)
+	@echo "Preset $(PRESET):" "$$($(BIN)/python workflow/scripts/estimate.py --cores $(CORES) $(CONFIGS))"
+	$(SNAKEMAKE)
+	@echo
+	@cat $(RESULTS)/scorecard.txt
+	@echo
+	@echo "The report, with the figures: $(RESULTS)/report.html"
+
+status: $(CONFIGS) $(INSTALLED)
+	@$(SNAKEMAKE) --summary 2>/dev/null | awk -F '\t' -v stages='$(STAGES)' ' \
+		NR > 1 { all[$$3]++; if ($$6 == "no update") made[$$3]++ } \
+		END { if (!NR) { print "The workflow cannot start: see what make reproduce says"; exit 1 } \
+		      printf "%-10s %5s %5s   (files)\n", "stage", "made", "left"; \
+		      for (i = 1; i <= split(stages, stage, " "); i++) \
+		          printf "%-10s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+$(INSTALLED): envs/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not one: name another, as in" >&2; \
+		echo "    make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making the Python environment .venv: some minutes, and up to 7 GB on Linux (PyTorch with CUDA)"
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --require-hashes -r $<
+	@touch $@
+
+workflow/presets/%.yaml:
+	@echo "There is no preset $*: choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1
+
+clean-venv:
+	rm -rf .venv
