@@ -187,5 +187,5 @@ def test_decode_without_recurrent_flow(tmp_path: Path) -> None:
 
 def test_decode_refuses_a_short_recording(recording: Path) -> None:
     block = {**BLOCK, "repeats": 3}
-    with pytest.raises(ValueError, match="needs 150 scenes.*holds 100"):
+    with pytest.raises(ValueError, match=r"needs 150 scenes.*holds 100"):
         decode(recording, block, interaction="additive", instance=1, seed=7)

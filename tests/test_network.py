@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from recurrence.network import (
     LAYERS,
     Intervention,
@@ -17,7 +19,6 @@ from recurrence.network import (
     load_network,
     save_network,
 )
-from torch import Tensor
 
 CONFIG: dict[str, Any] = {
     "timesteps": 4,
@@ -59,7 +60,7 @@ def plain(
         if weight.dim() == 2:
             return weight @ x.flatten() + bias
         if name.startswith("topdown"):
-            source, target = name.removeprefix("topdown.").split("_to_")
+            source = name.removeprefix("topdown.").split("_to_")[0]
             stride = {"conv1": 3, "conv2": 10}[source]
             return F.conv_transpose2d(x[None], weight, bias, stride)[0]
         return F.conv2d(x[None], weight, bias, **how)[0]

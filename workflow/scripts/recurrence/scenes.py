@@ -159,9 +159,8 @@ def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices
     """Draw the recipes of the scenes ``indices`` (consecutive) of the stream ``seed``."""
     n = len(indices)
     generator = np.random.Philox(key=seed, counter=indices.start * (DRAWS // 4))
-    uniform: Floats = (
-        generator.random_raw(n * DRAWS).reshape(n, DRAWS) >> np.uint64(11)
-    ) * 2.0**-53
+    raw = generator.random_raw(n * DRAWS).reshape(n, DRAWS)
+    uniform = np.ldexp((raw >> np.uint64(11)).astype(np.float64), -53)
     target = 4 + (uniform[:, 80] * 4).astype(np.int64)
     draws = uniform[:, : OBJECTS * DRAWS_PER_OBJECT].reshape(n, OBJECTS, DRAWS_PER_OBJECT)
     (
