@@ -103,6 +103,7 @@ def main() -> None:
     for file in asked.files:
         config = overlay(config, yaml.safe_load(file.read_text()))
     run, threads = config["run"], config["compute"]["threads"]
+    iterations = config["training"]["iterations"]
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = (available or 1) if asked.cores == "all" else int(asked.cores)
     device = prepare_torch(config["compute"]["device"], threads)
@@ -121,9 +122,7 @@ def main() -> None:
     about = duration(max(longest, total / parallel) + REST)
     networks = len(run["interactions"]) * run["instances"]
     print(f"about {about} on this machine ({cores} cores, {device.type}):", end=" ")
-    print(
-        f"{left} of {networks} networks to do, {config['training']['iterations']} iterations each"
-    )
+    print(f"{left} of {networks} networks to do, {iterations} iterations each")
 
 
 if __name__ == "__main__":

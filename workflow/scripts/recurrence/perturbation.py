@@ -154,7 +154,6 @@ def write_example(
     variable: str,
     layer: str,
     timestep: int,
-    candidates: int,
     path: str | Path,
 ) -> None:
     """Write one scene on which the systematic perturbation changes a right answer and its control does not.

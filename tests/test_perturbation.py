@@ -1,0 +1,122 @@
+"""Perturbations against a full re-run, one scene and one intervention at a time."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from recurrence.job import Progress
+from recurrence.network import Intervention, RecurrentNetwork
+from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
+from recurrence.scenes import RENDERINGS, SceneDistribution, Sources, alter
+
+NETWORK: dict[str, Any] = {
+    "timesteps": 3,
+    "channels": {"conv1": 3, "conv2": 4},
+    "kernel": 5,
+    "units": 10,
+    "lateral": ["conv1", "conv2", "fc"],
+    "topdown": ["conv1_to_input", "fc_to_conv1", "conv2_to_conv1"],
+}
+UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
+
+
+def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
+    torch.manual_seed(2)
+    network = RecurrentNetwork(interaction, NETWORK).eval()
+    for parameter in network.parameters():  # strong recurrence, so that interventions matter
+        parameter.data *= 2
+    return Experiment(network, sources, UNJITTERED, seed=4)
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
+def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction: str) -> None:
+    experiment, n = made(sources, interaction), 6
+    config = {"renderings": list(RENDERINGS), "repeats": 2, "scenes": n}
+    table = perturb(experiment, config, Progress("perturb", [], 2 * n))
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
+    network = experiment.network
+    for row in table.sample(24, random_state=0).itertuples():
+        original, systematic, control = [], [], []
+        for index in range(row.repeat * n, (row.repeat + 1) * n):
+            recipe = experiment.recipe(range(index, index + 1))
+            label = int(recipe.labels(sources)["category"][0])
+            altered_recipe = alter(recipe, row.variable, row.rendering, UNJITTERED)
+            permutation = experiment.permutations(range(index, index + 1))[row.layer][0]
+            with torch.inference_mode():
+                image = experiment.images(recipe)
+                plain = network(image)
+                r = plain.flows[row.timestep - 1][row.layer]
+                other = network(experiment.images(altered_recipe)).flows[row.timestep - 1][
+                    row.layer
+                ]
+                shuffled = (other - r).flatten()[permutation].view(r.shape)
+                for flow, hits in ((other, systematic), (r + shuffled, control)):
+                    changed = network(image, Intervention(row.layer, row.timestep, flow))
+                    hits.append(int(changed.logits.argmax()) == label)
+            original.append(int(plain.logits.argmax()) == label)
+        assert row.accuracy_original == pytest.approx(np.mean(original))
+        assert row.accuracy_systematic == pytest.approx(np.mean(systematic))
+        assert row.accuracy_control == pytest.approx(np.mean(control))
+        if row.accuracy_original:
+            expected = (np.mean(control) - np.mean(systematic)) / np.mean(original)
+            assert row.functional_importance == pytest.approx(expected)
+    assert (table.accuracy_systematic != table.accuracy_original).any()
+
+
+def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources) -> None:
+    experiment, indices = made(sources), range(3)
+    recipe = experiment.recipe(indices)
+    altered = alter(recipe, "location_vertical", "opposite", UNJITTERED)
+    with torch.inference_mode():
+        one, other = (experiment.network(experiment.images(r)) for r in (recipe, altered))
+    permutations = experiment.permutations(indices)
+    made_flows = replacements(one, other, permutations)
+    assert {(layer, t) for layer, t, _ in made_flows} == {
+        (layer, t) for layer in ("input", "conv1", "conv2", "fc") for t in (2, 3)
+    }
+    for layer, t, flows in made_flows:
+        before = one.flows[t - 1][layer]
+        change, shuffled = (flows[kind] - before for kind in ("systematic", "control"))
+        for scene in range(3):
+            np.testing.assert_allclose(
+                shuffled[scene].flatten().sort().values,
+                change[scene].flatten().sort().values,
+                atol=1e-5,
+            )
+        assert change.numel() < 50 or not torch.allclose(change, shuffled)
+
+
+def test_permutations_belong_to_a_scene(sources: Sources) -> None:
+    experiment = made(sources)
+    whole, part = experiment.permutations(range(4)), experiment.permutations(range(2, 4))
+    for layer, permutation in whole.items():
+        assert torch.equal(permutation[2:], part[layer])
+        assert torch.equal(permutation.sort(1).values[0], torch.arange(permutation.shape[1]))
+        assert not torch.equal(permutation[0], permutation[1])
+
+
+def test_a_network_without_recurrence_has_nothing_to_perturb(
+    sources: Sources, tmp_path: Path
+) -> None:
+    experiment = made(sources, "feedforward")
+    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 3}
+    assert perturb(experiment, config, Progress("perturb", [], 3)).empty
+    write_example(experiment, "location_horizontal", "input", 3, tmp_path / "example.h5")
+    with h5py.File(tmp_path / "example.h5") as file:
+        assert len(file) == 0
+
+
+def test_example_shows_one_perturbed_scene(sources: Sources, tmp_path: Path) -> None:
+    experiment, path = made(sources), tmp_path / "example.h5"
+    write_example(experiment, "location_horizontal", "input", 3, path)
+    with h5py.File(path) as file:
+        assert file.attrs["layer"] == "input" and file.attrs["timestep"] == 3
+        assert file["original"].shape == file["altered"].shape == (100, 100)
+        np.testing.assert_array_equal(file["input_original"][:2], file["input_control"][:2])
+        assert not np.array_equal(file["input_original"][2], file["input_systematic"][2])
+        assert file["flow_control"].shape == (1, 100, 100)

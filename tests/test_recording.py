@@ -1,0 +1,159 @@
+"""Recordings hold what the network did, to the stated precision, in files that say what they hold."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from recurrence import storage
+from recurrence.job import Progress
+from recurrence.network import RecurrentNetwork
+from recurrence.recording import (
+    MANTISSA,
+    bytes_needed,
+    energy_outside,
+    record,
+    round_mantissa,
+    write_examples,
+)
+from recurrence.rendering import render
+from recurrence.scenes import LABELS, SceneDistribution, Sources, sample
+
+CONFIG: dict[str, Any] = {
+    "timesteps": 3,
+    "channels": {"conv1": 3, "conv2": 4},
+    "kernel": 5,
+    "units": 10,
+    "lateral": ["conv1", "fc"],
+    "topdown": ["conv1_to_input", "fc_to_conv2"],
+}
+COUNT, SHARD = 70, 60
+
+
+@pytest.fixture(scope="module")
+def scene_files(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("scenes")
+    files = []
+    for number in range(2):
+        indices = range(number * SHARD, (number + 1) * SHARD)
+        recipe = sample(sources, SceneDistribution(), 1, indices)
+        files.append(str(folder / f"test-{number:02d}.h5"))
+        with storage.create_hdf5(files[-1], {}) as file:
+            file["scenes"] = render(sources, recipe)[:, 0]
+            file["clean"] = render(sources, recipe.clean())[:, 0]
+            for variable, values in recipe.labels(sources).items():
+                file[f"labels/{variable}"] = values.astype(np.uint8)
+    return files
+
+
+def made(interaction: str) -> RecurrentNetwork:
+    torch.manual_seed(1)
+    return RecurrentNetwork(interaction, CONFIG).eval()
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+def test_recording_equals_the_network(
+    interaction: str, scene_files: list[str], tmp_path: Path
+) -> None:
+    network, path = made(interaction), tmp_path / "activations.h5"
+    progress = Progress("record", [], COUNT)
+    accuracy, clutter, ablation = record(network, scene_files, COUNT, path, {"seed": "1"}, progress)
+
+    shards = [h5py.File(file) for file in scene_files]
+
+    def scenes(name: str) -> Any:
+        return np.concatenate([shard[name][:] for shard in shards])[:COUNT]
+
+    correct = {}
+    with torch.inference_mode(), h5py.File(path) as file:
+        for group, images in (("", scenes("scenes")), ("clean/", scenes("clean"))):
+            run = network(torch.from_numpy(images)[:, None])
+            np.testing.assert_allclose(file[f"{group}logits"][:], run.logits, atol=1e-4)
+            for t, activity in enumerate(run.activities):
+                for layer, output in activity.outputs.items():
+                    stored = file[f"{group}activation/{layer}"]
+                    assert stored.dtype == np.float16 and stored.dims[1].label == "timestep"
+                    expected = output.numpy()
+                    np.testing.assert_allclose(
+                        stored[:, t], expected, rtol=2.0**-MANTISSA, atol=1e-4
+                    )
+            correct[group] = (run.logits.argmax(1).numpy() == scenes("labels/category")).mean()
+            if not group:
+                for t in (1, 2):
+                    for layer, flow in run.flows[t].items():
+                        stored = file[f"recurrent_flow/{layer}"][:, t - 1]
+                        np.testing.assert_allclose(stored, flow, rtol=2.0**-MANTISSA, atol=1e-4)
+                energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None])
+                np.testing.assert_allclose(clutter.energy_outside, energy.mean(0), rtol=1e-4)
+        assert set(file["activation"]) == {"input", "conv1", "conv2", "fc"}
+        flows = set() if interaction == "feedforward" else {"input", "conv1", "conv2", "fc"}
+        assert set(file.get("recurrent_flow", ())) == flows
+        for variable in LABELS:
+            np.testing.assert_array_equal(
+                file[f"labels/{variable}"][:], scenes(f"labels/{variable}")
+            )
+    assert accuracy.set_index("image").accuracy.to_dict() == pytest.approx(
+        {"cluttered": correct[""], "clean": correct["clean/"]}
+    )
+    assert clutter.relative[0] == 1
+    assert len(ablation) == (interaction != "feedforward")
+
+
+def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Path) -> None:
+    network = made("additive")
+    for parameter in network.lateral["fc"].parameters():
+        parameter.data *= 100  # so that it matters
+    progress = Progress("record", [], SHARD)
+    _, _, ablation = record(network, scene_files, SHARD, tmp_path / "a.h5", {}, progress)
+    without = RecurrentNetwork("additive", {**CONFIG, "lateral": ["conv1"]}).eval()
+    without.load_state_dict(network.state_dict(), strict=False)
+    with h5py.File(scene_files[0]) as file, torch.inference_mode():
+        images = torch.from_numpy(file["scenes"][:])[:, None]
+        label = file["labels/category"][:]
+        intact = (network(images).logits.argmax(1).numpy() == label).mean()
+        ablated = (without(images).logits.argmax(1).numpy() == label).mean()
+    assert ablation.accuracy_intact[0] == pytest.approx(intact)
+    assert ablation.accuracy_ablated[0] == pytest.approx(ablated)
+
+
+def test_energy_outside_of_the_target() -> None:
+    network = made("feedforward")
+    clean = torch.zeros(1, 1, 100, 100)
+    clean[..., :50, :] = 1
+    scene = torch.ones(1, 1, 100, 100)
+    scene[..., 50:, :] = 0.5
+    with torch.inference_mode():
+        energy = energy_outside(network(scene), clean)
+    assert energy[0].tolist() == pytest.approx([0.2, 0.2, 0.2])
+
+
+def test_rounding_keeps_the_stated_precision() -> None:
+    values = torch.cat([torch.randn(10_000) * 10.0**k for k in (-3, 0, 3)] + [torch.zeros(3)])
+    rounded = round_mantissa(values)
+    np.testing.assert_allclose(rounded, values, rtol=2.0 ** -(MANTISSA + 1) * 1.1, atol=2e-6)
+    assert (rounded.view(np.uint16) & ((1 << (10 - MANTISSA)) - 1) == 0).all()
+    assert (rounded[-3:] == 0).all()
+
+
+def test_a_disk_that_is_too_small_is_said_before_the_work(
+    scene_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, path = made("additive"), tmp_path / "activations.h5"
+    needed = bytes_needed(network, COUNT)
+    usage = type("usage", (), {"free": needed - 1})
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"the dump of activations may need .* record\.scenes"):
+        record(network, scene_files, COUNT, path, {}, Progress("record", [], COUNT))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_examples_for_the_figures(scene_files: list[str], tmp_path: Path) -> None:
+    network, path = made("multiplicative"), tmp_path / "examples.h5"
+    write_examples(network, scene_files[0], path, {})
+    with h5py.File(path) as file, h5py.File(scene_files[0]) as scenes:
+        np.testing.assert_array_equal(file["scenes"][:], scenes["scenes"][:12])
+        np.testing.assert_array_equal(file["input"][:, 0], scenes["scenes"][:12])
+        assert file["input"].shape == (12, 3, 100, 100)

@@ -1,0 +1,234 @@
+"""Scenes: recipes that depend on nothing but seed and index, and the renderer against scipy, object by object."""
+
+from dataclasses import fields
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from recurrence.rendering import render
+from recurrence.scenes import (
+    ALTERATIONS,
+    RENDERINGS,
+    Recipe,
+    SceneDistribution,
+    Sources,
+    _permutation,
+    alter,
+    sample,
+)
+
+UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
+
+
+def oracle(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
+    """Scene ``n`` as SPEC 1 says it, with scipy."""
+    canvas = np.zeros((100, 100))
+    for i in range(8):
+        if not recipe.present[n, i]:
+            continue
+        image = sources.images[recipe.image[n, i]] / 255.0
+        image = ndimage.zoom(image, recipe.factor[n, i])
+        if recipe.second_factor[n, i] != 1:
+            image = ndimage.zoom(image, recipe.second_factor[n, i])
+        image = ndimage.rotate(image, recipe.angle[n, i], reshape=False)
+        if recipe.second_angle[n, i] != 0:
+            image = ndimage.rotate(image, recipe.second_angle[n, i], reshape=False)
+        side = len(image)
+        if i != recipe.target[n]:
+            b = side // 3
+            pieces = [
+                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] for k in range(9)
+            ]
+            image = np.zeros_like(image)
+            for k, shown in enumerate(recipe.blocks[n, i]):
+                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] = pieces[shown]
+        image = image - image.min()
+        image = image / image.max() if image.max() > 0 else image
+        row, column = recipe.centre[n, i] - side // 2
+        under = canvas[row : row + side, column : column + side]
+        under[:] = (1 - image) * under + image * image
+    canvas = canvas - canvas.min()
+    return canvas / canvas.max() if canvas.max() > 0 else canvas
+
+
+def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
+    scenes = render(sources, recipe)
+    assert scenes.shape == (len(recipe), 1, 100, 100) and scenes.dtype == np.float32
+    for n in range(len(recipe)):
+        np.testing.assert_allclose(scenes[n, 0], oracle(sources, recipe, n), atol=1e-5, rtol=0)
+
+
+def test_scenes_equal_scipy(sources: Sources) -> None:
+    recipe = sample(sources, SceneDistribution(), 1, range(24))
+    assert_equals_oracle(sources, recipe)
+    assert_equals_oracle(sources, recipe.clean())
+
+
+@pytest.mark.parametrize("variable", ALTERATIONS)
+@pytest.mark.parametrize("rendering", RENDERINGS)
+def test_altered_copies_equal_scipy(sources: Sources, variable: str, rendering: str) -> None:
+    recipe = sample(sources, UNJITTERED, 2, range(4))
+    assert_equals_oracle(sources, alter(recipe, variable, rendering, UNJITTERED))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    start=st.integers(0, 10**9),
+    clutter=st.integers(0, 7),
+    small=st.floats(0.3, 1.0),
+    large=st.floats(1.1, 1.5),
+    angle=st.floats(0, 170),
+    jitter=st.floats(0, 2.5),
+)
+def test_odd_distributions_equal_scipy(
+    sources: Sources,
+    seed: int,
+    start: int,
+    clutter: int,
+    small: float,
+    large: float,
+    angle: float,
+    jitter: float,
+) -> None:
+    odd = SceneDistribution(clutter, small, large, 0.05, angle, 5.0, jitter)
+    assert_equals_oracle(sources, sample(sources, odd, seed, range(start, start + 2)))
+
+
+def test_odd_images_equal_scipy() -> None:
+    random = np.random.default_rng(0)
+    images = np.stack(
+        [
+            np.zeros((28, 28)),
+            np.full((28, 28), 255),
+            random.integers(0, 256, (28, 28)),
+            np.eye(28) * 255,
+        ]
+    ).astype(np.uint8)
+    labels = np.array([0, 1], np.uint8)
+    sources = Sources.join((images[:2], labels), (images[2:], labels))
+    assert_equals_oracle(sources, sample(sources, SceneDistribution(), 3, range(8)))
+
+
+def test_a_scene_depends_on_its_seed_and_index_alone(sources: Sources) -> None:
+    whole = sample(sources, SceneDistribution(), 5, range(40))
+    part = sample(sources, SceneDistribution(), 5, range(17, 23))
+    other = sample(sources, SceneDistribution(), 6, range(17, 23))
+    for field in fields(Recipe):
+        np.testing.assert_array_equal(getattr(whole[17:23], field.name), getattr(part, field.name))
+    assert not np.array_equal(part.angle, other.angle)
+    np.testing.assert_array_equal(render(sources, whole)[17:23], render(sources, part))
+
+
+def test_draws_follow_the_distribution(sources: Sources) -> None:
+    n, d = 20_000, SceneDistribution()
+    recipe = sample(sources, d, 7, range(n))
+    labels = recipe.labels(sources)
+
+    def fair(share: float, p: float = 0.5, draws: int = n) -> bool:
+        return abs(share - p) < 4.5 * np.sqrt(p * (1 - p) / draws)
+
+    for variable in ("location_horizontal", "location_vertical", "scale", "orientation", "domain"):
+        assert fair(labels[variable].mean()), variable
+    assert all(fair((labels["category"] == c).mean(), 1 / 20) for c in range(20))
+    assert all(fair((recipe.target == t).mean(), 1 / 4) for t in (4, 5, 6, 7))
+    scene = np.arange(n)
+    factor, angle = recipe.factor[scene, recipe.target], recipe.angle[scene, recipe.target]
+    middle = np.where(labels["scale"] == 1, d.large, d.small)
+    assert np.abs(factor - middle).max() <= d.scale_jitter
+    assert np.abs(factor - middle).max() > 0.999 * d.scale_jitter
+    assert np.abs(np.abs(angle) - d.angle).max() <= d.angle_jitter
+    assert np.array_equal(labels["orientation"] == 0, angle > 0)
+    assert recipe.centre.min() == 23 and recipe.centre.max() == 77
+    row, column = recipe.centre[scene, recipe.target].T
+    assert np.array_equal(labels["location_vertical"], row > 50)
+    assert np.array_equal(labels["location_horizontal"], column > 50)
+    assert np.array_equal((recipe.target - 4) // 2, row > 50)
+    assert np.array_equal((recipe.target - 4) % 2, column > 50)
+    shuffled = (recipe.blocks != np.arange(9)).any(-1)
+    assert np.array_equal(~shuffled, np.arange(8) == recipe.target[:, None])
+    first_block = recipe.blocks[shuffled][:, 0]
+    assert all(fair((first_block == k).mean(), 1 / 9, 7 * n) for k in range(9))
+
+
+@pytest.mark.parametrize("clutter", range(8))
+def test_as_many_clutter_objects_as_asked(sources: Sources, clutter: int) -> None:
+    recipe = sample(sources, SceneDistribution(clutter=clutter), 8, range(200))
+    assert (recipe.present.sum(1) == clutter + 1).all()
+    assert recipe.present[np.arange(200), recipe.target].all()
+    assert (recipe.clean().present.sum(1) == 1).all()
+
+
+def test_alterations_change_what_they_name_and_nothing_else(sources: Sources) -> None:
+    recipe = sample(sources, UNJITTERED, 9, range(300))
+    before = recipe.labels(sources)
+    for variable in ALTERATIONS:
+        altered = alter(recipe, variable, "opposite", UNJITTERED)
+        after = altered.labels(sources)
+        changed = {name for name in before if not np.array_equal(before[name], after[name])}
+        match variable:
+            case "category_within":
+                assert changed == {"category"} and (before["category"] != after["category"]).all()
+            case "category_between":
+                assert changed == {"category", "domain"}
+                assert (before["domain"] != after["domain"]).all()
+            case _:
+                assert changed == {variable} and (before[variable] != after[variable]).all()
+        others = np.arange(8) != recipe.target[:, None]
+        for field in ("image", "factor", "angle"):
+            old, new = getattr(recipe, field), getattr(altered, field)
+            np.testing.assert_array_equal(old[others], new[others])
+    swapped = alter(recipe, "location_vertical", "opposite", UNJITTERED).centre
+    assert (swapped != recipe.centre).any(-1).sum() == 2 * len(recipe)
+    np.testing.assert_array_equal(np.sort(swapped, 1), np.sort(recipe.centre, 1))
+
+
+def test_compounded_copies_end_between_the_classes(sources: Sources) -> None:
+    recipe = sample(sources, UNJITTERED, 10, range(50))
+    scene = np.arange(50)
+    turned = alter(recipe, "orientation", "compounded", UNJITTERED)
+    total = (turned.angle + turned.second_angle)[scene, recipe.target]
+    np.testing.assert_allclose(total, 0, atol=1e-12)
+    zoomed = alter(recipe, "scale", "compounded", UNJITTERED)
+    factor = (zoomed.factor * zoomed.second_factor)[scene, recipe.target]
+    np.testing.assert_allclose(factor, 1.28)
+
+
+def test_replacement_images_are_uniform(sources: Sources) -> None:
+    n = 40_000
+    recipe = sample(sources, SceneDistribution(), 11, range(n))
+    own = sources.categories[recipe.image[np.arange(n), recipe.target]]
+    within, between = sources.categories[recipe.within], sources.categories[recipe.between]
+    zero = own == 0
+    shares = np.bincount(within[zero], minlength=20)[1:10] / zero.sum()
+    assert np.abs(shares - 1 / 9).max() < 0.04
+    assert (within // 10 == own // 10).all() and (within != own).all()
+    assert (between // 10 == 1 - own // 10).all()
+    assert len(np.unique(recipe.between)) == len(sources.categories)
+
+
+def test_permutations_are_all_different_and_ranked() -> None:
+    ranks = np.array([0, 1, 2, 5, 40_319, 40_320, 362_879])
+    permutations = _permutation(ranks)
+    assert permutations[0].tolist() == list(range(9))
+    assert permutations[1].tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 7]
+    assert permutations[-1].tolist() == list(range(8, -1, -1))
+    every = _permutation(np.arange(362_880))
+    assert len(np.unique(every @ 10 ** np.arange(9))) == 362_880
+    assert (np.sort(every, 1) == np.arange(9)).all()
+
+
+def test_an_object_that_leaves_the_canvas_is_refused(sources: Sources) -> None:
+    huge = SceneDistribution(large=2.5)
+    with pytest.raises(ValueError, match=r"leaves the 100 x 100 canvas.*scenes\.scale\.large"):
+        render(sources, sample(sources, huge, 1, range(8)))
+
+
+def test_unknown_alteration_is_refused(sources: Sources) -> None:
+    recipe = sample(sources, UNJITTERED, 1, range(1))
+    with pytest.raises(ValueError, match="no alteration 'colour'"):
+        alter(recipe, "colour", "opposite", UNJITTERED)

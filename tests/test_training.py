@@ -1,0 +1,173 @@
+"""Training: the schedule, exact resume, and what happens when it goes wrong."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from recurrence import training
+from recurrence.job import Progress
+from recurrence.network import RecurrentNetwork
+from recurrence.scenes import SceneDistribution, Sources
+from recurrence.training import DivergedError, learning_rate, resumable, train
+
+NETWORK: dict[str, Any] = {
+    "timesteps": 2,
+    "channels": {"conv1": 2, "conv2": 2},
+    "kernel": 5,
+    "units": 8,
+    "lateral": ["conv1", "conv2", "fc"],
+    "topdown": ["fc_to_conv1", "conv2_to_conv1"],
+}
+CONFIG: dict[str, Any] = {
+    "iterations": 12,
+    "batch": 4,
+    "learning_rate": 1e-3,
+    "warmup": 4,
+    "schedule": "cosine",
+    "clip_norm": 1.0,
+    "precision": "bfloat16",
+    "validation_scenes": 64,
+    "validate_every": 5,
+    "checkpoint_every": 3,
+}
+
+
+class Killed(BaseException):
+    """Stands for a signal."""
+
+
+class KillAt(Progress):
+    """Stops the job after an iteration, as a signal would."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__("test", [], 0)
+        self.iteration, self.seen = iteration, 0
+
+    def due(self) -> bool:
+        self.seen += 1
+        if self.seen == self.iteration:
+            raise Killed
+        return False
+
+
+def run(
+    sources: Sources,
+    state: Path,
+    config: dict[str, Any] = CONFIG,
+    kill_at: int = 0,
+    distribution: SceneDistribution = SceneDistribution(),  # noqa: B008
+) -> tuple[RecurrentNetwork, pd.DataFrame]:
+    torch.manual_seed(0)
+    network = RecurrentNetwork("multiplicative", NETWORK)
+    cpu, progress = torch.device("cpu"), KillAt(kill_at)
+    curve = train(network, sources, sources, distribution, config, 3, state, cpu, progress)
+    return network, curve
+
+
+def assert_same(one: RecurrentNetwork, other: RecurrentNetwork) -> None:
+    weights = other.state_dict()
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, weights[name]), name
+
+
+@pytest.mark.parametrize("killed_at", [[1], [3], [4], [11], [2, 5, 9]])
+def test_a_killed_training_ends_in_the_same_weights(
+    sources: Sources, tmp_path: Path, killed_at: list[int]
+) -> None:
+    whole, curve = run(sources, tmp_path / "whole.pt")
+    state, done = tmp_path / "killed.pt", 0
+    for iteration in killed_at:
+        with pytest.raises(Killed):
+            run(sources, state, kill_at=iteration - done)
+        done = iteration // 3 * 3  # the last checkpoint
+        assert state.exists() == (done > 0)
+    again, resumed = run(sources, state)
+    assert_same(whole, again)
+    columns = ["iteration", "loss", "validation_loss", "validation_accuracy", "learning_rate"]
+    pd.testing.assert_frame_equal(curve[columns], resumed[columns])
+    assert curve.iteration.tolist() == [5, 10, 12]
+
+
+def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:
+    config = CONFIG | {"iterations": 3, "precision": "float32", "clip_norm": None}
+    network, _ = run(sources, tmp_path / "state.pt", config)
+    torch.manual_seed(0)
+    plain = RecurrentNetwork("multiplicative", NETWORK)
+    moments = {n: (torch.zeros_like(p), torch.zeros_like(p)) for n, p in plain.named_parameters()}
+    stream = training.derive_seed(3, "training")
+    for i in (1, 2, 3):
+        indices = range((i - 1) * 4, i * 4)
+        images, labels = training.draw(sources, SceneDistribution(), stream, indices)
+        plain.zero_grad()
+        torch.nn.functional.cross_entropy(plain(images).logits, labels).backward()
+        with torch.no_grad():
+            for name, p in plain.named_parameters():
+                first, second = moments[name]
+                assert p.grad is not None
+                first.mul_(0.9).add_(0.1 * p.grad)
+                second.mul_(0.999).add_(0.001 * p.grad**2)
+                step = (first / (1 - 0.9**i)) / ((second / (1 - 0.999**i)).sqrt() + 1e-8)
+                p -= learning_rate(i, config) * step
+    for (name, p), q in zip(network.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p, q, atol=2e-5, rtol=1e-3, msg=name)
+
+
+def test_training_learns(sources: Sources, tmp_path: Path) -> None:
+    one_each = [int((sources.categories == category).argmax()) for category in range(20)]
+    few = Sources(sources.images[one_each], sources.categories[one_each], 10)
+    easy = SceneDistribution(clutter=0, scale_jitter=0, angle_jitter=0, location_jitter=0)
+    config = CONFIG | {"iterations": 150, "batch": 16, "validate_every": 50, "learning_rate": 1e-2}
+    _, curve = run(few, tmp_path / "state.pt", config, distribution=easy)
+    assert curve.loss.iloc[0] == pytest.approx(math.log(20), abs=0.3)
+    assert curve.validation_loss.iloc[-1] < 2.5
+    assert curve.validation_accuracy.iloc[-1] > 0.15
+
+
+def test_a_loss_that_is_not_finite_stops_the_job_and_keeps_the_last_good_state(
+    sources: Sources, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.pt"
+    wild = CONFIG | {"learning_rate": 1e30, "warmup": 0, "clip_norm": None, "schedule": "constant"}
+    with pytest.raises(
+        DivergedError, match=r"not finite at iteration \d+ .*training\.learning_rate"
+    ):
+        run(sources, state, wild | {"iterations": 40})
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        assert all(weight.isfinite().all() for weight in saved["network"].values())
+
+
+def test_learning_rate_warms_up_and_falls() -> None:
+    config = {"learning_rate": 2.0, "warmup": 4, "schedule": "cosine", "iterations": 10}
+    rates = [learning_rate(i, config) for i in range(1, 11)]
+    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
+    assert rates[6] == pytest.approx(1.0) and rates[-1] == 0
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    constant = config | {"schedule": "constant", "warmup": 0}
+    assert {learning_rate(i, constant) for i in range(1, 11)} == {2.0}
+
+
+def test_state_belongs_to_its_parameters(tmp_path: Path) -> None:
+    with pytest.raises(Killed), resumable(tmp_path, {"rate": 1}) as first:
+        first.touch()
+        raise Killed
+    with pytest.raises(Killed), resumable(tmp_path, {"rate": 1}) as same:
+        assert same == first and same.exists()
+        raise Killed
+    with resumable(tmp_path, {"rate": 2}) as other:
+        assert other != first and not first.exists()
+        other.touch()
+    assert not other.exists()
+
+
+def test_two_processes_do_not_train_the_same_network(tmp_path: Path) -> None:
+    with (
+        resumable(tmp_path, {}),
+        pytest.raises(RuntimeError, match="another process still trains"),
+        resumable(tmp_path, {}),
+    ):
+        pass
