@@ -9,7 +9,8 @@ INSTALLED := .venv/installed
 # The preset quick is config.yaml itself; the others are laid over it.
 CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
-STAGES := shards scenes variants train record decode perturb tables scorecard figures report
+STAGES := shards scenes variants train_network record_network decode_network perturb_network \
+	decode_scenes tables scorecard figure report
 # The folder of the results, by the last of these files that names the run.
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
@@ -40,9 +41,9 @@ status: $(CONFIGS) $(INSTALLED)
 	@$(SNAKEMAKE) --summary 2>/dev/null | awk -F '\t' -v stages='$(STAGES)' ' \
 		NR > 1 { all[$$3]++; if ($$6 == "no update") made[$$3]++ } \
 		END { if (!NR) { print "The workflow cannot start: see what make reproduce says"; exit 1 } \
-		      printf "%-10s %5s %5s   (files)\n", "stage", "made", "left"; \
+		      printf "%-15s %5s %5s   (files)\n", "stage", "made", "left"; \
 		      for (i = 1; i <= split(stages, stage, " "); i++) \
-		          printf "%-10s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
+		          printf "%-15s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
 
 test: lint
 	$(BIN)/pytest

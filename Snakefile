@@ -23,25 +23,44 @@ include: "workflow/rules/figures.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         rules.report.output,
+    localrule: True
 
 
 rule data:
-    localrule: True
     input:
-        test_scenes(),
         shards("train").values(),
-
-
-rule trained:
+        test_scenes(config["record"]["scenes"]),
     localrule: True
+
+
+rule train:
     input:
         instances("model.safetensors"),
-
-
-rule recorded:
     localrule: True
+
+
+rule record:
     input:
         instances("accuracy.csv"),
+    localrule: True
+
+
+rule decode:
+    input:
+        instances("decoding.csv"),
+        rules.decode_scenes.output,
+    localrule: True
+
+
+rule perturb:
+    input:
+        instances("perturbation.csv"),
+    localrule: True
+
+
+rule figures:
+    input:
+        expand(rules.figure.output, figure=FIGURES),
+    localrule: True

@@ -19,7 +19,6 @@ from recurrence.configuration import SCHEMA, ConfigurationError, check
 
 ROOT = Path(__file__).parents[1]
 PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
-GOOD: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
 REMOVED = object()
 Config = dict[str, Any]
 
@@ -31,6 +30,17 @@ def overlaid(config: Config, overlay: Config) -> Config:
         merge = isinstance(value, dict) and isinstance(config.get(key), dict)
         config[key] = overlaid(config[key], value) if merge else value
     return config
+
+
+# The default run, with the sizes that messages below quote.
+GOOD: Config = overlaid(
+    yaml.safe_load((ROOT / "config.yaml").read_text()),
+    {
+        "training": {"iterations": 2200},
+        "record": {"scenes": 1000},
+        "decoding": {"repeats": 1, "scenes": 1000, "scene_repeats": 1},
+    },
+)
 
 
 def edited(edits: Config) -> Config:
@@ -168,7 +178,8 @@ ALONE: list[tuple[str, Any, str]] = [
     (
         "scenes.shard",
         9,
-        "9 to a file make more than 100 files of record.scenes (1000): give 10 or more",
+        "9 to a file make more than 100 files of record.scenes (1000) or of "
+        "decoding.scene_repeats x decoding.scenes (1 x 1000): give 10 or more",
     ),
     ("training.warmup", 2201, "2201 is more than training.iterations (2200): give less"),
     ("training.validate_every", 2201, "2201 is more than training.iterations (2200)"),
@@ -185,9 +196,10 @@ TOGETHER: list[tuple[Config, str]] = [
         "record.scenes: 1000 are too few for decoding.repeats x decoding.scenes (10 x 1000): ",
     ),
     ({"record.scenes": 999}, "give 1000 or more, or decode less"),
+    ({"decoding.scene_repeats": 101}, "scene_repeats x decoding.scenes (101 x 1000): give 1010"),
     (
-        {"figures.examples": 16, "scenes.shard": 15},
-        "figures.examples: 16 are more than record.scenes (1000) or",
+        {"figures.examples": 12, "scenes.shard": 11},
+        "figures.examples: 12 are more than record.scenes (1000) or",
     ),
     ({"scenes.scale.small": 1.5}, "scenes.scale: small (1.5) is not less than large (1.5)"),
     ({"perturbation.scale.large": 0.8}, "perturbation.scale: small (0.8) is not less than large"),

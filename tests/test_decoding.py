@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from recurrence import decoding
-from recurrence.decoding import FeatureSet, decode, gram_factor, read_out
-from recurrence.job import derive_seed
+from recurrence.decoding import FeatureSet, decode, decode_scenes, gram_factor, read_out
+from recurrence.job import Progress, derive_seed
 
 Array = npt.NDArray[Any]
 pytestmark = pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
@@ -140,18 +140,11 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_decode_finds_what_was_planted(recording: Path) -> None:
-    seen: list[FeatureSet] = []
-
-    def progress(sets: list[FeatureSet]) -> list[FeatureSet]:
-        seen.extend(sets)
-        return sets
-
-    table = decode(recording, BLOCK, interaction="additive", instance=3, seed=7, progress=progress)
-    contract = "interaction instance repeat source layer timestep image variable accuracy"
+    table = decode(recording, BLOCK, 7, Progress("decode", []))
+    contract = "repeat source layer timestep image variable accuracy"
     assert list(table) == [*contract.split(), "unconverged"]
-    assert set(table.interaction) == {"additive"} and set(table.instance) == {3}
     activations, flows, repeats, variables = 2 * 3 * 3, 3 * 2, 2, 2
-    assert len(seen) == repeats * (activations + flows) and len(table) == variables * len(seen)
+    assert len(table) == variables * repeats * (activations + flows)
     assert not table.duplicated([*FeatureSet._fields, "variable"]).any()
     flow = table[table.source == "recurrent_flow"]
     assert set(flow.timestep) == {2, 3} and set(flow.image) == {"cluttered"}
@@ -166,8 +159,8 @@ def test_decode_finds_what_was_planted(recording: Path) -> None:
 
 
 def test_decode_row_is_a_fit_on_that_repeat(recording: Path) -> None:
-    table = decode(recording, BLOCK, interaction="additive", instance=1, seed=7)
-    assert table.equals(decode(recording, BLOCK, interaction="additive", instance=1, seed=7))
+    table = decode(recording, BLOCK, 7, Progress("decode", []))
+    assert table.equals(decode(recording, BLOCK, 7, Progress("decode", [])))
     cell = {"repeat": 1, "source": "activation", "image": "clean", "layer": "input", "timestep": 3}
     row = table[(table[list(cell)] == cell).all(axis=1) & (table.variable == "category")]
     with h5py.File(recording) as file:
@@ -181,11 +174,35 @@ def test_decode_row_is_a_fit_on_that_repeat(recording: Path) -> None:
 def test_decode_without_recurrent_flow(tmp_path: Path) -> None:
     record(tmp_path / "activations.h5", flow=False)
     path = tmp_path / "activations.h5"
-    table = decode(path, BLOCK, interaction="feedforward", instance=1, seed=7)
+    table = decode(path, BLOCK, 7, Progress("decode", []))
     assert set(table.source) == {"activation"} and set(table.image) == {"cluttered", "clean"}
 
 
 def test_decode_refuses_a_short_recording(recording: Path) -> None:
     block = {**BLOCK, "repeats": 3}
     with pytest.raises(ValueError, match=r"needs 150 scenes.*holds 100"):
-        decode(recording, block, interaction="additive", instance=1, seed=7)
+        decode(recording, block, 7, Progress("decode", []))
+
+
+def test_scenes_are_read_out_repeat_by_repeat_across_shards(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    scenes, labels = rng.random((90, 12, 12), np.float32), rng.integers(0, 2, 90)
+    scenes[:, 3, 4] = labels
+    files = []
+    for number in range(3):  # shards of 30 scenes, repeats of 45
+        files.append(str(tmp_path / f"test-{number:02d}.h5"))
+        with h5py.File(files[-1], "w") as file:
+            part = slice(number * 30, (number + 1) * 30)
+            file["scenes"] = scenes[part]
+            for variable in ("category", "scale"):
+                file[f"labels/{variable}"] = labels[part]
+    block = {**BLOCK, "scenes": 45, "fit": 35}
+    table = decode_scenes(files, block, 2, 7)
+    assert table.repeat.tolist() == [0, 0, 1, 1]
+    for repeat in (0, 1):
+        raw = scenes[repeat * 45 : (repeat + 1) * 45].reshape(45, -1).astype(np.float64)
+        target = labels[repeat * 45 : (repeat + 1) * 45]
+        state = derive_seed(7, "decoding", repeat) % 2**32
+        classifier = LinearSVC(dual=True, random_state=state).fit(raw[:35], target[:35])
+        expected = classifier.score(raw[35:], target[35:])
+        assert table[table.repeat == repeat].accuracy.tolist() == [expected, expected]

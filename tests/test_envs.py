@@ -1,4 +1,4 @@
-"""The lock, the conda environment and pyproject.toml agree."""
+"""The lock, the conda environment and pyproject.toml agree; profiles and Makefile name real rules."""
 
 import re
 import tomllib
@@ -58,3 +58,23 @@ def test_pins_are_not_below_the_declared_bounds(dependency: str) -> None:
 
 def test_the_conda_environment_has_the_locked_versions() -> None:
     assert conda_pins() == {name(d): PINS[name(d)] for d in DEPENDENCIES}
+
+
+def rules() -> set[str]:
+    files = [PROJECT / "Snakefile", *(PROJECT / "workflow/rules").glob("*.smk")]
+    return set(re.findall(r"^rule (\w+):", "\n".join(f.read_text() for f in files), re.MULTILINE))
+
+
+@pytest.mark.parametrize("profile", ["slurm", "cluster-generic"])
+def test_cluster_profiles_name_rules_and_keep_the_default_triggers(profile: str) -> None:
+    default = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
+    settings = yaml.safe_load((PROJECT / "profiles" / profile / "config.yaml").read_text())
+    assert settings["set-resources"].keys() <= rules()
+    assert default.items() <= settings.items()
+
+
+def test_make_status_names_rules() -> None:
+    makefile = (PROJECT / "Makefile").read_text().replace("\\\n", " ")
+    stages = re.search(r"^STAGES := (.+)$", makefile, re.MULTILINE)
+    assert stages
+    assert set(stages[1].split()) <= rules()

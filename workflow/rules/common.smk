@@ -16,13 +16,18 @@ except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 RUN = f"results/{config['run']['name']}"
-SCENES = f"{config['data']['folder']}/scenes/{config['scenes']['set']}"
+DATA = config["data"]["folder"]
+SCENES = f"{DATA}/scenes/{config['scenes']['set']}"
 NETWORK = f"{RUN}/{{interaction}}/instance{{instance}}"
 SEED = config["run"]["seed"]
 THREADS = config["compute"]["threads"]
+DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
+SCENE_REPEATS = config["decoding"]["scene_repeats"]
 POSES = ("scale", "orientation", "location")
 DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
-PERTURBED = {"clutter": config["scenes"]["clutter"]} | {key: config["perturbation"][key] for key in POSES}
+PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
+    key: config["perturbation"][key] for key in POSES
+}
 
 
 wildcard_constraints:
@@ -39,7 +44,11 @@ def fingerprint(*names):
                 tree = ast.parse(path.read_text())
                 for node in ast.walk(tree):
                     match node:
-                        case ast.Module(body=body) | ast.ClassDef(body=body) | ast.FunctionDef(body=body):
+                        case (
+                            ast.Module(body=body)
+                            | ast.ClassDef(body=body)
+                            | ast.FunctionDef(body=body)
+                        ):
                             match body:
                                 case [ast.Expr(value=ast.Constant(value=str())), *rest]:
                                     node.body = rest
@@ -58,13 +67,10 @@ def instances(file):
 
 def shards(split):
     """The source images of both datasets, of one split."""
-    return {
-        dataset: f"{config['data']['folder']}/shards/{dataset}-{split}.h5"
-        for dataset in ("mnist", "fashion")
-    }
+    return {dataset: f"{DATA}/shards/{dataset}-{split}.h5" for dataset in ("mnist", "fashion")}
 
 
-def test_scenes():
-    """The shards of test scenes that this run records."""
-    count = -(-config["record"]["scenes"] // config["scenes"]["shard"])
-    return [f"{SCENES}/test-{number:02d}.h5" for number in range(count)]
+def test_scenes(count):
+    """The shards that hold the first ``count`` test scenes."""
+    shards = -(-count // config["scenes"]["shard"])
+    return [f"{SCENES}/test-{number:02d}.h5" for number in range(shards)]

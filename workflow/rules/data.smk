@@ -4,13 +4,13 @@
 rule shards:
     output:
         **{
-            split: f"{config['data']['folder']}/shards/{{dataset}}-{split}.h5"
+            split: f"{DATA}/shards/{{dataset}}-{split}.h5"
             for split in ("train", "validation", "test")
         },
     log:
-        "logs/data/shards-{dataset}.log",
+        f"{DATA}/logs/shards-{{dataset}}.log",
     benchmark:
-        "logs/data/shards-{dataset}.benchmark.tsv"
+        f"{DATA}/benchmarks/shards-{{dataset}}.tsv"
     wildcard_constraints:
         dataset="mnist|fashion",
     conda:
@@ -21,7 +21,7 @@ rule shards:
         # Where the files lie changes nothing, as their content is verified: a lambda that asks for
         # threads is not tracked, so that moving them reruns nothing.
         files=lambda wildcards, threads: config["data"]["files"],
-        code=fingerprint("datasets", "storage"),
+        code=fingerprint("shards", "datasets"),
     message:
         "source images of {wildcards.dataset}"
     script:

@@ -1,23 +1,46 @@
-# Linear read-outs of each network's activations and recurrent flow (SPEC section 4).
+# Linear read-outs of each network's activations and recurrent flow, and of the scenes themselves (SPEC section 4).
 
 
-rule decode:
+rule decode_network:
     input:
-        f"{RUN}/{{interaction}}/instance{{instance}}/activations.h5",
+        f"{NETWORK}/activations.h5",
     output:
-        f"{RUN}/{{interaction}}/instance{{instance}}/decoding.csv",
+        f"{NETWORK}/decoding.csv",
     log:
         f"{RUN}/logs/decode/{{interaction}}-{{instance}}.log",
     benchmark:
         f"{RUN}/benchmarks/decode/{{interaction}}-{{instance}}.tsv"
     conda:
         "../../envs/recurrence.yaml"
-    threads: config["compute"]["threads"]
+    threads: THREADS
     params:
-        decoding=config["decoding"],
-        seed=config["run"]["seed"],
-        fingerprint=fingerprint("decoding", "storage"),
+        decoding=DECODING,
+        seed=SEED,
+        code=fingerprint("decode_network", "decoding"),
     message:
-        "decode: linear read-outs of {wildcards.interaction} instance {wildcards.instance}"
+        "decode: linear read-outs of {wildcards.interaction} network {wildcards.instance}"
     script:
-        "../scripts/decode.py"
+        "../scripts/decode_network.py"
+
+
+rule decode_scenes:
+    input:
+        test_scenes(SCENE_REPEATS * DECODING["scenes"]),
+    output:
+        f"{RUN}/tables/scene_decoding.csv",
+    log:
+        f"{RUN}/logs/decode/scenes.log",
+    benchmark:
+        f"{RUN}/benchmarks/decode/scenes.tsv"
+    conda:
+        "../../envs/recurrence.yaml"
+    threads: THREADS
+    params:
+        decoding=DECODING,
+        repeats=SCENE_REPEATS,
+        seed=SEED,
+        code=fingerprint("decode_scenes", "decoding"),
+    message:
+        "decode: linear read-outs of the scenes themselves"
+    script:
+        "../scripts/decode_scenes.py"

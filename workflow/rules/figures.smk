@@ -10,6 +10,7 @@ TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
 }
+SCENE_DECODING = rules.decode_scenes.output[0]
 PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
     for name in ("accuracy", "decoding", "perturbation")
@@ -77,6 +78,7 @@ rule scorecard:
     input:
         **TABLES,
         **PUBLISHED,
+        scene_decoding=SCENE_DECODING,
     output:
         table=report(
             f"{RUN}/tables/scorecard.csv",
@@ -102,7 +104,7 @@ rule scorecard:
         "../scripts/scorecard.py"
 
 
-rule figures:
+rule figure:
     input:
         unpack(lambda wildcards: SOURCES.get(wildcards.figure, {})),
     output:
@@ -124,11 +126,13 @@ rule figures:
     params:
         figures=config["figures"],
         caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
-        fingerprint=fingerprint("figures", "pictures", "diagrams", "statistics", "storage"),
+        fingerprint=fingerprint(
+            "figure", "figures", "pictures", "diagrams", "statistics", "storage"
+        ),
     message:
         "figure {wildcards.figure}"
     script:
-        "../scripts/figures.py"
+        "../scripts/figure.py"
 
 
 rule report:

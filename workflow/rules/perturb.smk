@@ -1,10 +1,10 @@
 # Functional importance: replacing recurrent flow, one layer and timestep at a time (SPEC section 5).
 
 
-rule perturb:
+rule perturb_network:
     input:
-        model=f"{NETWORK}/model.safetensors",
         **shards("test"),
+        model=f"{NETWORK}/model.safetensors",
     output:
         table=f"{NETWORK}/perturbation.csv",
         example=f"{NETWORK}/perturbation_example.h5",
@@ -21,8 +21,8 @@ rule perturb:
         perturbation=config["perturbation"],
         scenes=PERTURBED,
         seed=SEED,
-        code=fingerprint("perturb", "perturbation", "network", "rendering", "scenes"),
+        code=fingerprint("perturb_network", "perturbation", "network", "rendering", "scenes"),
     message:
         "perturb: {wildcards.interaction} network {wildcards.instance}"
     script:
-        "../scripts/perturb.py"
+        "../scripts/perturb_network.py"

@@ -1,13 +1,15 @@
 # What each network does on the test scenes: dumps for the read-outs, accuracies, clutter at the input (SPEC section 4).
 
 
-rule record:
+rule record_network:
     input:
         model=f"{NETWORK}/model.safetensors",
-        scenes=test_scenes(),
+        scenes=test_scenes(config["record"]["scenes"]),
     output:
         activations=(
-            f"{NETWORK}/activations.h5" if config["record"]["keep"] else temp(f"{NETWORK}/activations.h5")
+            f"{NETWORK}/activations.h5"
+            if config["record"]["keep"]
+            else temp(f"{NETWORK}/activations.h5")
         ),
         accuracy=f"{NETWORK}/accuracy.csv",
         clutter=f"{NETWORK}/clutter.csv",
@@ -25,8 +27,8 @@ rule record:
     params:
         scenes=config["record"]["scenes"],
         seed=SEED,
-        code=fingerprint("record", "recording", "network"),
+        code=fingerprint("record_network", "recording", "network"),
     message:
         "record: {wildcards.interaction} network {wildcards.instance}"
     script:
-        "../scripts/record.py"
+        "../scripts/record_network.py"

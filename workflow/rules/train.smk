@@ -1,9 +1,13 @@
 # One network an interaction and instance (SPEC sections 2 and 3).
 
 
-rule train:
+rule train_network:
     input:
-        **{f"{dataset}_{split}": path for split in ("train", "validation") for dataset, path in shards(split).items()},
+        **{
+            f"{dataset}_{split}": path
+            for split in ("train", "validation")
+            for dataset, path in shards(split).items()
+        },
     output:
         model=f"{NETWORK}/model.safetensors",
         curve=f"{NETWORK}/training.csv",
@@ -21,8 +25,8 @@ rule train:
         training=config["training"],
         scenes=DISTRIBUTION,
         seed=SEED,
-        code=fingerprint("train", "training", "network", "rendering", "scenes"),
+        code=fingerprint("train_network", "training", "network", "rendering", "scenes"),
     message:
         "train: {wildcards.interaction} network {wildcards.instance}"
     script:
-        "../scripts/train.py"
+        "../scripts/train_network.py"

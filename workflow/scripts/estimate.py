@@ -31,7 +31,7 @@ FILES = {  # of each network: what is there when a job is done
 FORWARD = {"record": 2.5, "perturb": 26}  # forward passes a scene (and rendering), with all around
 DECODING = 60  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
 JOB = 8  # seconds: a job's start
-REST = 90  # seconds: source images, scenes, tables, figures and the report
+REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
 TIMED = 1.5  # seconds, of each of the two measurements
 SMALL = 25  # scenes in a batch that is not trained on
 

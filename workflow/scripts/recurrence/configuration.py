@@ -306,12 +306,14 @@ def _recorded_for_decoding(recorded: int, repeats: int, scenes: int) -> str | No
     return None
 
 
-@_together("scenes.shard", "record.scenes")
-def _shards_have_names(shard: int, recorded: int) -> str | None:
-    if recorded > SHARDS * shard:
+@_together("scenes.shard", "record.scenes", "decoding.scene_repeats", "decoding.scenes")
+def _shards_have_names(shard: int, recorded: int, repeats: int, scenes: int) -> str | None:
+    needed = max(recorded, repeats * scenes)
+    if needed > SHARDS * shard:
         return (
-            f"{shard} to a file make more than {SHARDS} files of record.scenes ({recorded}): "
-            f"give {-(-recorded // SHARDS)} or more"
+            f"{shard} to a file make more than {SHARDS} files of record.scenes ({recorded}) or of "
+            f"decoding.scene_repeats x decoding.scenes ({repeats} x {scenes}): "
+            f"give {-(-needed // SHARDS)} or more"
         )
     return None
 

@@ -8,7 +8,8 @@ square (the solver skips zeros); it is made once and serves every variable.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +22,11 @@ from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from recurrence.job import derive_seed
+from recurrence.job import Progress, derive_seed
 
 LAYERS = ("input", "conv1", "conv2", "fc")
 COLUMNS = [
-    *("interaction", "instance", "repeat", "source", "layer", "timestep", "image", "variable"),
-    *("accuracy", "unconverged"),
+    *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
 ]
 FIRST = {"activation": 1, "recurrent_flow": 2}  # the timestep that each recording starts with
 BLOCK = 4096  # columns in double precision at a time: 33 MB for 1,000 scenes
@@ -102,47 +102,79 @@ def feature_sets(file: h5py.File, block: Mapping[str, Any]) -> Iterator[FeatureS
                         yield FeatureSet(repeat, source, image, layer, timestep)
 
 
-def decode(
-    activations: str | Path,
+def _read_outs(
+    features: npt.NDArray[Any],
+    labels: Mapping[str, npt.NDArray[Any]],
     block: Mapping[str, Any],
-    *,
-    interaction: str,
-    instance: int,
     seed: int,
-    progress: Callable[[list[FeatureSet]], Iterable[FeatureSet]] = iter,
+    repeat: int,
+) -> Iterator[dict[str, Any]]:
+    """The columns variable, accuracy and unconverged of every variable, from one feature set (n, ...)."""
+    factor = gram_factor(features.reshape(len(features), -1))
+    state = derive_seed(seed, "decoding", repeat) % 2**32
+    for variable in block["variables"]:
+        accuracy, unconverged = read_out(
+            factor, labels[variable], block["fit"], state, block["max_iter"]
+        )
+        yield {"variable": variable, "accuracy": accuracy, "unconverged": unconverged}
+
+
+def decode(
+    activations: str | Path, block: Mapping[str, Any], seed: int, progress: Progress
 ) -> pd.DataFrame:
-    """Read out every variable from every feature set of one instance's recording.
+    """Read out every variable from every feature set of one network's recording.
 
     ``block`` is the config block ``decoding``. Repeat r takes scenes r * n to (r + 1) * n of the
     file, n = ``block["scenes"]``; the first ``block["fit"]`` of these are fitted, the others
-    scored. ``progress`` may wrap the loop. Returns the rows of decoding.csv: accuracies are
-    fractions, ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises ``ValueError``
-    if the file holds too few scenes.
+    scored. Returns the rows of decoding.csv without the columns that name the network: accuracies
+    are fractions, ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises
+    ``ValueError`` if the file holds too few scenes.
     """
-    n, fit, variables = block["scenes"], block["fit"], block["variables"]
+    n, variables = block["scenes"], block["variables"]
     rows = []
     with h5py.File(activations) as file:
         labels = {variable: file[f"labels/{variable}"][:] for variable in variables}
         recorded, needed = min(map(len, labels.values())), block["repeats"] * n
         if recorded < needed:
             raise ValueError(f"decoding needs {needed} scenes, {activations} holds {recorded}")
-        for one in progress(list(feature_sets(file, block))):
+        sets = list(feature_sets(file, block))
+        progress.total = len(sets)
+        for number, one in enumerate(sets):
             scenes = slice(one.repeat * n, (one.repeat + 1) * n)
             dataset = file[f"{_path(one.source, one.image)}/{one.layer}"]
-            features = dataset[scenes, one.timestep - FIRST[one.source]].reshape(n, -1)
-            factor = gram_factor(features)
-            state = derive_seed(seed, "decoding", one.repeat) % 2**32
-            for variable in variables:
-                target = labels[variable][scenes]
-                accuracy, unconverged = read_out(factor, target, fit, state, block["max_iter"])
-                rows.append(
-                    {
-                        "interaction": interaction,
-                        "instance": instance,
-                        **one._asdict(),
-                        "variable": variable,
-                        "accuracy": accuracy,
-                        "unconverged": unconverged,
-                    }
-                )
+            features = dataset[scenes, one.timestep - FIRST[one.source]]
+            here = {variable: values[scenes] for variable, values in labels.items()}
+            for row in _read_outs(features, here, block, seed, one.repeat):
+                rows.append({**one._asdict(), **row})
+            if progress.due():
+                progress.show(number + 1)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def decode_scenes(
+    files: list[str], block: Mapping[str, Any], repeats: int, seed: int
+) -> pd.DataFrame:
+    """Read out every variable from the scenes themselves: the input map at t = 1 of any network.
+
+    The scenes of all ``files``, in their order, are cut into ``repeats`` of ``block["scenes"]``.
+    Returns the columns repeat, variable, accuracy and unconverged. It needs no training, so it
+    tells whether scenes and read-out are the paper's (SPEC 6).
+    """
+    n = block["scenes"]
+    rows = []
+    with ExitStack() as stack:
+        shards = [stack.enter_context(h5py.File(name)) for name in files]
+        starts = np.cumsum([0, *(len(shard["scenes"]) for shard in shards)])
+
+        def read(dataset: str, first: int) -> npt.NDArray[Any]:
+            parts = [
+                shard[dataset][max(0, first - start) : max(0, first + n - start)]
+                for shard, start in zip(shards, starts[:-1], strict=True)
+            ]
+            return np.concatenate(parts)
+
+        for repeat in range(repeats):
+            labels = {name: read(f"labels/{name}", repeat * n) for name in block["variables"]}
+            for row in _read_outs(read("scenes", repeat * n), labels, block, seed, repeat):
+                rows.append({"repeat": repeat, **row})
+    return pd.DataFrame(rows)

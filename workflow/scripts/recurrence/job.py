@@ -52,7 +52,7 @@ class Progress:
     """Plain lines on how far a long job is: into its log and, where there is a terminal, to the person watching."""
 
     def __init__(
-        self, rule: str, wildcards: Iterable[str], total: int, every: float = 15.0
+        self, rule: str, wildcards: Iterable[str], total: int = 0, every: float = 15.0
     ) -> None:
         """The job is named by its rule and wildcards; ``total`` is its number of steps, ``every`` in seconds."""
         self.label, self.total, self.every = " ".join([rule, *wildcards]), total, every

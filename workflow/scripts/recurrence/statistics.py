@@ -117,18 +117,19 @@ def published_rendering(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a run, or the published ones, which lack the last two."""
+    """The tables of a run, or the published ones, which lack the last three."""
 
     accuracy: pd.DataFrame
     decoding: pd.DataFrame
     perturbation: pd.DataFrame
     ablation: pd.DataFrame | None = None
     clutter: pd.DataFrame | None = None
+    scene_decoding: pd.DataFrame | None = None
 
 
 def load(folder: Path) -> Tables:
     """Read the tables of a run, or the published ones, from ``folder``."""
-    optional = {name: folder / f"{name}.csv" for name in ("ablation", "clutter")}
+    optional = {name: folder / f"{name}.csv" for name in ("ablation", "clutter", "scene_decoding")}
     return Tables(
         *(read_table(folder / f"{name}.csv") for name in ("accuracy", "decoding", "perturbation")),
         **{name: read_table(path) for name, path in optional.items() if path.exists()},

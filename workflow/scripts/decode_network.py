@@ -1,0 +1,17 @@
+"""Rule decode_network: linear read-outs from one network's activations and recurrent flow."""
+
+from recurrence import job
+from recurrence.decoding import decode
+from recurrence.storage import write_table
+
+with job.logged(snakemake.log[0]):
+    parameters, wildcards = snakemake.params, snakemake.wildcards
+    progress = job.Progress(snakemake.rule, wildcards)
+    table = decode(snakemake.input[0], parameters.decoding, parameters.seed, progress)
+    write_table(
+        snakemake.output[0],
+        table,
+        interaction=wildcards.interaction,
+        instance=int(wildcards.instance),
+    )
+    print(f"{len(table)} read-outs, {table.unconverged.sum()} stopped at max_iter")

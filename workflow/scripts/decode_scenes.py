@@ -1,0 +1,10 @@
+"""Rule decode_scenes: linear read-outs from the scenes, which need no network."""
+
+from recurrence.decoding import decode_scenes
+from recurrence.job import logged
+from recurrence.storage import write_table
+
+with logged(snakemake.log[0]):
+    parameters = snakemake.params
+    table = decode_scenes(snakemake.input, parameters.decoding, parameters.repeats, parameters.seed)
+    write_table(snakemake.output[0], table)
