@@ -36,7 +36,7 @@ def overlaid(config: Config, overlay: Config) -> Config:
 GOOD: Config = overlaid(
     yaml.safe_load((ROOT / "config.yaml").read_text()),
     {
-        "training": {"iterations": 2200},
+        "training": {"iterations": 2200, "cooldown": 400},
         "record": {"scenes": 1000},
         "decoding": {"repeats": 1, "scenes": 1000, "scene_repeats": 1},
     },
@@ -133,9 +133,9 @@ ALONE: list[tuple[str, Any, str]] = [
     ("run.seed", -1, "got -1: give a whole number from 0"),
     ("compute.threads", 0, "got 0: give a whole number from 1"),
     ("figures.dpi", 5, "got 5: give a whole number from 30 to 1200"),
-    ("training.schedule", "cosin", "got 'cosin': write cosine"),
+    ("training.precision", "bfloat", "got 'bfloat': write bfloat16"),
     ("training.precision", "float16", "got 'float16': write bfloat16"),
-    ("training.schedule", "linear", "got 'linear': give one of cosine, constant"),
+    ("training.cooldown", -1, "got -1: give a whole number from 0"),
     ("data.source", "all", "got 'all': give one of full, sample"),
     ("data.validation", 60000, "got 60000: give a whole number from 1 to 59999"),
     ("compute.device", "gpu", "got 'gpu': give auto, cpu, cuda, cuda:N or mps"),
@@ -181,7 +181,7 @@ ALONE: list[tuple[str, Any, str]] = [
         "9 to a file make more than 100 files of record.scenes (1000) or of "
         "decoding.scene_repeats x decoding.scenes (1 x 1000): give 10 or more",
     ),
-    ("training.warmup", 2201, "2201 is more than training.iterations (2200): give less"),
+    ("training.warmup", 1801, "1801 and training.cooldown (400) are more than training.iterations"),
     ("training.validate_every", 2201, "2201 is more than training.iterations (2200)"),
     ("network.timesteps", 1, "at one timestep there is no recurrence: give 2 or more, or set"),
 ]

@@ -216,6 +216,11 @@ def test_failures_of_barely_trained_networks_tell_nothing() -> None:
     assert verdicts(ours, "numbers", quantity="test accuracy") == {TOO_FEW}
 
 
+def test_no_effect_in_barely_trained_networks_tells_nothing() -> None:
+    ours = dataclasses.replace(as_ours(), accuracy=as_ours().accuracy.assign(accuracy=0.6))
+    assert verdicts(ours, "e") == {TOO_FEW}
+
+
 def test_what_needs_no_training_is_never_excused_by_it() -> None:
     table = as_ours().scene_decoding
     assert table is not None

@@ -27,7 +27,7 @@ CONFIG: dict[str, Any] = {
     "batch": 4,
     "learning_rate": 1e-3,
     "warmup": 4,
-    "schedule": "cosine",
+    "cooldown": 5,
     "clip_norm": 1.0,
     "precision": "bfloat16",
     "validation_scenes": 64,
@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_stops_the_job_and_keeps_the_last_good_state(
     sources: Sources, tmp_path: Path
 ) -> None:
     state = tmp_path / "state.pt"
-    wild = CONFIG | {"learning_rate": 1e30, "warmup": 0, "clip_norm": None, "schedule": "constant"}
+    wild = CONFIG | {"learning_rate": 1e30, "warmup": 0, "clip_norm": None}
     with pytest.raises(
         DivergedError, match=r"not finite at iteration \d+ .*training\.learning_rate"
     ):
@@ -141,13 +141,11 @@ def test_a_loss_that_is_not_finite_stops_the_job_and_keeps_the_last_good_state(
         assert all(weight.isfinite().all() for weight in saved["network"].values())
 
 
-def test_learning_rate_warms_up_and_falls() -> None:
-    config = {"learning_rate": 2.0, "warmup": 4, "schedule": "cosine", "iterations": 10}
+def test_learning_rate_warms_up_stays_and_falls() -> None:
+    config = {"learning_rate": 2.0, "warmup": 4, "cooldown": 4, "iterations": 10}
     rates = [learning_rate(i, config) for i in range(1, 11)]
-    assert rates[:4] == [0.5, 1.0, 1.5, 2.0]
-    assert rates[6] == pytest.approx(1.0) and rates[-1] == 0
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    constant = config | {"schedule": "constant", "warmup": 0}
+    assert rates == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 1.5, 1.0, 0.5]
+    constant = config | {"warmup": 0, "cooldown": 0}
     assert {learning_rate(i, constant) for i in range(1, 11)} == {2.0}
 
 

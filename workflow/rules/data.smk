@@ -21,7 +21,7 @@ rule shards:
         # Where the files lie changes nothing, as their content is verified: a lambda that asks for
         # threads is not tracked, so that moving them reruns nothing.
         files=lambda wildcards, threads: config["data"]["files"],
-        code=fingerprint("datasets", "storage"),
+        code=fingerprint("shards", "datasets"),
     message:
         "source images of {wildcards.dataset}"
     script:

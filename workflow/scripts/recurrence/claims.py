@@ -118,14 +118,17 @@ class Case:
         held: bool,
         criterion: str,
         trained: bool = True,
+        absence: bool = False,
         tolerance: float = np.nan,
     ) -> dict[str, object]:
         """Make a row of the scorecard.
 
-        ``trained`` is false for what does not depend on training; ``tolerance`` is the allowance
-        made for the finite number of test scenes.
+        ``trained`` is false for what does not depend on training; ``absence`` is true for a claim
+        that there is no effect, which networks that have learned little fulfil without meaning;
+        ``tolerance`` is the allowance made for the finite number of test scenes.
         """
         failure = TOO_FEW if trained and self.short else NOT_REPRODUCED
+        success = TOO_FEW if absence and self.short else REPRODUCED
         if ours.instances == 1:
             criterion += " One instance gives no interval, so its value alone was judged."
         return {
@@ -137,7 +140,7 @@ class Case:
             "low": ours.low,
             "high": ours.high,
             "instances": ours.instances,
-            "verdict": REPRODUCED if held else failure,
+            "verdict": success if held else failure,
             "published_low": published.low,
             "published_high": published.high,
             "tolerance": tolerance,
@@ -257,6 +260,7 @@ def claim_e(case: Case) -> Rows:
             f"Every variable and timestep at fc has an importance below {SLIGHT_IMPORTANCE} or an "
             f"interval that "
             "reaches 0; the strongest is shown.",
+            absence=True,
         )
     drop = band(case.ours.drop)
     if drop.instances:
@@ -268,6 +272,7 @@ def claim_e(case: Case) -> Rows:
             drop.lower <= 0 or drop.mean < SLIGHT_LOSS,
             "The accuracy lost is below one percentage point, or its interval reaches 0. (The "
             "paper gives no number.)",
+            absence=True,
         )
 
 

@@ -282,10 +282,13 @@ def _recurrent_connections(
     return None
 
 
-@_together("training.warmup", "training.iterations")
-def _warmup_ends(warmup: int, iterations: int) -> str | None:
-    if warmup > iterations:
-        return f"{warmup} is more than training.iterations ({iterations}): give less"
+@_together("training.warmup", "training.cooldown", "training.iterations")
+def _warmup_ends(warmup: int, cooldown: int, iterations: int) -> str | None:
+    if warmup + cooldown > iterations:
+        return (
+            f"{warmup} and training.cooldown ({cooldown}) are more than training.iterations "
+            f"({iterations}): give less"
+        )
     return None
 
 

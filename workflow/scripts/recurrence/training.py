@@ -9,7 +9,6 @@ hash of all that determines the result.
 import fcntl
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -36,13 +35,10 @@ class DivergedError(RuntimeError):
 
 
 def learning_rate(iteration: int, config: Mapping[str, Any]) -> float:
-    """The learning rate at an iteration (from 1 on): linear warm-up to the peak, then constant or a cosine to 0."""
-    peak, warmup, last = config["learning_rate"], config["warmup"], config["iterations"]
-    if iteration < warmup:
-        return peak * iteration / warmup
-    if config["schedule"] == "constant":
-        return peak
-    return peak * 0.5 * (1 + math.cos(math.pi * (iteration - warmup) / max(1, last - warmup)))
+    """The learning rate at an iteration, from 1 on: a linear warm-up, the peak, a linear cool-down."""
+    up = iteration / max(1, config["warmup"])
+    down = (config["iterations"] - iteration + 1) / max(1, config["cooldown"])
+    return config["learning_rate"] * min(1.0, up, down)
 
 
 def train(

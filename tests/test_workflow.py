@@ -1,0 +1,297 @@
+"""The workflow itself: a whole tiny run, and what reruns after which change."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pandas as pd
+import pytest
+import yaml
+from safetensors import safe_open
+
+ROOT = Path(__file__).parents[1]
+PROJECT = (
+    "Snakefile",
+    "config.yaml",
+    "workflow",
+    "profiles",
+    "envs",
+    "data/published",
+    "tests/sample",
+)
+TINY: dict[str, Any] = {
+    "run": {
+        "name": "tiny",
+        "interactions": ["multiplicative", "additive", "feedforward"],
+        "instances": 2,
+    },
+    "data": {"source": "sample", "folder": "data/sample", "validation": 100},
+    "scenes": {"shard": 30},
+    "network": {"timesteps": 3, "channels": {"conv1": 2, "conv2": 3}, "units": 8},
+    "training": {
+        "iterations": 6,
+        "batch": 4,
+        "warmup": 2,
+        "cooldown": 2,
+        "validation_scenes": 10,
+        "validate_every": 3,
+        "checkpoint_every": 2,
+    },
+    "record": {"scenes": 40},
+    "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30},
+    "perturbation": {"repeats": 1, "scenes": 3},
+    "figures": {"dpi": 40},
+}
+FIGURES = ("1", "2A", "2B", "3A", "3B", "4A", "4B", "4C", "4D", "S1", "S2A", "S2B", "S2C", "S3")
+
+
+class Study:
+    """A copy of the project in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in PROJECT:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, target)
+        self.configure(TINY)
+
+    def configure(self, overlay: dict[str, Any]) -> None:
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
+
+    def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+        return subprocess.run(
+            [*command, *words], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+
+    def planned(self) -> dict[str, int]:
+        """How often each rule would run now; local targets do not count."""
+        told = self.snakemake("--dry-run")
+        assert told.returncode == 0, told.stdout + told.stderr
+        stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
+        return {rule: int(count) for rule, count in stats if rule not in ("total", "all")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = Study(tmp_path_factory.mktemp("study"))
+    told = study.snakemake()
+    assert told.returncode == 0, told.stdout + told.stderr
+    return study
+
+
+def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
+    data, run = finished.folder / "data/sample", finished.folder / "results/tiny"
+    for dataset in ("mnist", "fashion"):
+        for split, n in (("train", 700), ("validation", 100), ("test", 200)):
+            with h5py.File(data / f"shards/{dataset}-{split}.h5") as file:
+                assert file["images"].shape == (n, 28, 28) and file["labels"].shape == (n,)
+    with h5py.File(data / "scenes/standard/test-01.h5") as file:
+        assert file["scenes"].shape == file["clean"].shape == (30, 100, 100)
+        assert json.loads(file.attrs["scenes"])["clutter"] == 7
+    for interaction in ("multiplicative", "additive", "feedforward"):
+        for instance in (1, 2):
+            folder = run / interaction / f"instance{instance}"
+            with safe_open(folder / "model.safetensors", "np") as file:
+                assert file.metadata()["interaction"] == interaction
+                assert json.loads(file.metadata()["training"])["iterations"] == 6
+            assert pd.read_csv(folder / "training.csv").iteration.tolist() == [3, 6]
+            assert not (folder / "activations.h5").exists()  # record.keep is false
+            assert not list((folder / ".training").glob("*.pt"))
+    columns = {
+        "accuracy": "interaction instance image n accuracy",
+        "decoding": "interaction instance repeat source layer timestep image variable accuracy",
+        "perturbation": "interaction instance repeat rendering layer timestep variable "
+        "accuracy_original accuracy_systematic accuracy_control functional_importance",
+        "ablation": "interaction instance n accuracy_intact accuracy_ablated",
+        "clutter": "interaction instance timestep energy_outside relative",
+        "scorecard": "claim interaction quantity published reproduced low high instances verdict",
+    }
+    for name, expected in columns.items():
+        table = pd.read_csv(run / "tables" / f"{name}.csv")
+        assert list(table)[: len(expected.split())] == expected.split(), name
+        assert len(table), name
+    decoding = pd.read_csv(run / "tables/decoding.csv")
+    activations, clean, flows = 3 * 4, 3 * 4, 2 * 4
+    assert len(decoding) == 6 * (
+        2 * (activations + flows + clean) + 2 * (activations + clean)
+    ) * 2 - (6 * 2 * (activations + clean))
+    perturbation = pd.read_csv(run / "tables/perturbation.csv")
+    assert len(perturbation) == 2 * 2 * 2 * 4 * 2 * 6
+    for figure in FIGURES:
+        assert (run / f"figures/fig{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert (run / f"figures/fig{figure}.pdf").read_bytes().startswith(b"%PDF")
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64") >= len(FIGURES)
+    assert "reproduced" in (run / "scorecard.txt").read_text()
+
+
+def test_a_second_run_does_nothing(finished: Study) -> None:
+    assert finished.planned() == {}
+
+
+TRAINED = {"train_network", "record_network", "decode_network", "perturb_network"}
+END = {"tables", "scorecard", "figure", "report"}
+TRAINING = TRAINED | END
+RECORDING = {"record_network", "decode_network"} | END
+PERTURBATION = {"perturb_network"} | END
+SCENES = TRAINING | {"scenes", "decode_scenes"}
+DECODING = RECORDING | {"decode_scenes"}  # the dump is temporary, so it is made again
+CHANGES: dict[str, tuple[Any, set[str]]] = {
+    "run.seed": (1, SCENES | {"variants"}),
+    "run.instances": (3, TRAINING),
+    "run.interactions": (["multiplicative"], END),
+    "data.validation": (150, SCENES | {"shards", "variants"}),
+    "data.files": ("elsewhere", set()),
+    "scenes.set": ("other", {"scenes", "decode_scenes"} | RECORDING),
+    "scenes.shard": (20, {"scenes", "decode_scenes"} | RECORDING),
+    "scenes.clutter": (3, SCENES | {"variants"}),
+    "scenes.scale.small": (0.8, SCENES),
+    "scenes.scale.large": (1.4, SCENES),
+    "scenes.scale.jitter": (0.05, SCENES),
+    "scenes.orientation.angle": (40, SCENES),
+    "scenes.orientation.jitter": (3, SCENES),
+    "scenes.location.jitter": (1.5, SCENES),
+    "network.timesteps": (2, TRAINING),
+    "network.channels.conv1": (3, TRAINING),
+    "network.channels.conv2": (2, TRAINING),
+    "network.kernel": (3, TRAINING),
+    "network.units": (9, TRAINING),
+    "network.lateral": (["conv1"], TRAINING),
+    "network.topdown": (["fc_to_conv1"], TRAINING),
+    "training.iterations": (7, TRAINING),
+    "training.batch": (5, TRAINING),
+    "training.learning_rate": (0.002, TRAINING),
+    "training.warmup": (1, TRAINING),
+    "training.cooldown": (1, TRAINING),
+    "training.clip_norm": (None, TRAINING),
+    "training.precision": ("float32", TRAINING),
+    "training.validation_scenes": (11, TRAINING),
+    "training.validate_every": (2, TRAINING),
+    "training.checkpoint_every": (3, TRAINING),
+    "record.scenes": (41, RECORDING),
+    "record.keep": (True, RECORDING),
+    "decoding.repeats": (2, DECODING),
+    "decoding.scenes": (39, DECODING),
+    "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "report"}),
+    "decoding.fit": (31, DECODING),
+    "decoding.sources": (["activation"], DECODING),
+    "decoding.images": (["cluttered"], DECODING),
+    "decoding.variables": (["scale"], DECODING),
+    "decoding.max_iter": (900, DECODING),
+    "perturbation.repeats": (2, PERTURBATION),
+    "perturbation.scenes": (4, PERTURBATION),
+    "perturbation.renderings": (["opposite"], PERTURBATION),
+    "perturbation.scale.small": (0.9, PERTURBATION | {"variants"}),
+    "perturbation.scale.large": (1.5, PERTURBATION | {"variants"}),
+    "perturbation.scale.jitter": (0.01, PERTURBATION | {"variants"}),
+    "perturbation.orientation.angle": (30, PERTURBATION | {"variants"}),
+    "perturbation.orientation.jitter": (1, PERTURBATION | {"variants"}),
+    "perturbation.location.jitter": (1, PERTURBATION | {"variants"}),
+    "figures.published": (False, {"figure", "report"}),
+    "figures.examples": (3, {"figure", "report"}),
+    "figures.dpi": (50, {"figure", "report"}),
+    "compute.device": ("cpu", set()),
+    "compute.threads": (2, set()),
+}
+EVERYTHING = {"run.name", "data.source", "data.folder"}  # another run, or other data: all of it
+
+
+def overlay_of(key: str, value: Any) -> dict[str, Any]:
+    """The tiny configuration with one value changed."""
+    changed = json.loads(json.dumps(TINY))
+    *blocks, last = key.split(".")
+    inner = changed
+    for block in blocks:
+        inner = inner.setdefault(block, {})
+    inner[last] = value
+    if key == "decoding.repeats":
+        changed["record"]["scenes"] = 80
+    return changed
+
+
+def leaves(config: dict[str, Any], prefix: str = "") -> set[str]:
+    """The dotted keys of a configuration."""
+    found = set()
+    for key, value in config.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+    return found
+
+
+def test_every_key_is_in_the_table() -> None:
+    assert leaves(yaml.safe_load((ROOT / "config.yaml").read_text())) == {*CHANGES, *EVERYTHING}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_changed_key_reruns_its_stages_and_no_other(finished: Study, key: str) -> None:
+    value, expected = CHANGES[key]
+    finished.configure(overlay_of(key, value))
+    try:
+        assert set(finished.planned()) == expected
+    finally:
+        finished.configure(TINY)
+
+
+@pytest.fixture
+def module(finished: Study) -> Any:
+    """Change a module of the study for the time of a test."""
+    package = finished.folder / "workflow/scripts/recurrence"
+    before = {path: path.read_text() for path in package.glob("*.py")}
+
+    def append(name: str, text: str) -> None:
+        path = package / f"{name}.py"
+        path.write_text(before[path] + text)
+
+    yield append
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def test_comments_and_touched_files_rerun_nothing(finished: Study, module: Any) -> None:
+    module("training", "\n# a comment\n")
+    module("scenes", "\n\n")
+    for path in (finished.folder / "workflow").rglob("*.py"):
+        path.touch()
+    for path in (finished.folder / "data/sample/shards").glob("*.h5"):
+        path.touch()
+    assert finished.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rendering", SCENES | {"variants"}),
+        ("training", TRAINING),
+        ("recording", RECORDING),
+        ("decoding", DECODING),
+        ("perturbation", PERTURBATION),
+        ("claims", {"scorecard", "report"}),
+        ("figures", {"figure", "report"}),
+        ("report", {"report"}),
+    ],
+)
+def test_a_changed_module_reruns_the_stages_that_use_it(
+    finished: Study, module: Any, name: str, expected: set[str]
+) -> None:
+    module(name, "\nADDED = 1\n")
+    assert set(finished.planned()) == expected
+
+
+def test_a_bad_configuration_stops_before_any_job(finished: Study) -> None:
+    finished.configure(overlay_of("network.timestep", 4))
+    try:
+        told = finished.snakemake()
+        assert told.returncode != 0
+        assert (
+            'network.timestep: there is no such key: did you mean "timesteps"'
+            in told.stderr.replace("network.timesteps", '"timesteps"')
+        )
+    finally:
+        finished.configure(TINY)
