@@ -21,6 +21,7 @@ SCHEMA = Path(__file__).resolve().parents[2] / "schemas" / "config.schema.yaml"
 CANVAS, SOURCE, CUTS = 100, 28, 3  # as in the modules that paint, which are too slow to import
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
+SHOWN = 60  # characters of a value in a message
 SHARDS = 100  # at most: the files of test scenes are named by two digits
 
 Schema = Mapping[str, Any]
@@ -47,11 +48,17 @@ def check(config: Mapping[str, Any]) -> None:
             continue
         if conflict := rule(*(_value(config, key) for key in keys)):
             found.setdefault(keys[0], conflict)
-    lines = [f"  {key or 'all of it'}: {problem}" for key, problem in found.items() if problem]
+    lines = [
+        f"  {_one_line(key) or 'all of it'}: {problem}" for key, problem in found.items() if problem
+    ]
     if lines:
         count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
         head = f"the configuration has {count} (all keys: workflow/schemas/config.schema.yaml)"
         raise ConfigurationError("\n".join([head, *lines]))
+
+
+def _one_line(key: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in key)
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -141,7 +148,7 @@ def _refusal(value: object, schema: Schema) -> str:
     is_text = isinstance(value, str) and bool({"integer", "number"} & set(_types(schema)))
     got = f"got {_shown(value)}{', which is text to YAML' if is_text else ''}"
     for meant, text in _corrections(value, schema):
-        if _Validator(schema).is_valid(meant):
+        if len(text) <= SHOWN and _Validator(schema).is_valid(meant):
             return f"{got}: write {text}{' without quotes' if text == value else ''}"
     return f"{got}: give {_wanted(schema)}"
 
@@ -196,7 +203,7 @@ def _shown(value: object) -> str:
         case date():
             return f"the date {value}"
     text = re.sub(r"\s+", " ", repr(value))
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def _wanted(schema: Schema) -> str:
