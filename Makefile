@@ -6,16 +6,17 @@ CORES ?= all
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+CLUSTER := .venv-cluster
 # The preset quick is config.yaml itself; the others are laid over it.
 CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
-STAGES := shards scenes variants train_network record_network decode_network perturb_network \
+STAGES := shards scenes variants train_network import_network record_network decode_network perturb_network \
 	decode_scenes tables scorecard figure report
 # The folder of the results, by the last of these files that names the run.
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
 
-.PHONY: help reproduce status test lint clean-venv
+.PHONY: help reproduce status test test-cluster lint clean-venv
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo "make status      how many files each stage has made, and how many are left"
 	@echo "make test        the checks of the code and the tests"
 	@echo "make lint        the checks alone"
+	@echo "make test-cluster   profiles/slurm on a real Slurm, started for it on this machine (Debian, as root)"
 	@echo "make clean-venv  remove the Python environment, which is made from envs/requirements.lock when needed"
 	@echo
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
@@ -43,10 +45,13 @@ status: $(CONFIGS) $(INSTALLED)
 		END { if (!NR) { print "The workflow cannot start: see what make reproduce says"; exit 1 } \
 		      printf "%-15s %5s %5s   (files)\n", "stage", "made", "left"; \
 		      for (i = 1; i <= split(stages, stage, " "); i++) \
-		          printf "%-15s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
+		          if (all[stage[i]]) printf "%-15s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
 
 test: lint
 	$(BIN)/pytest
+
+test-cluster: $(CLUSTER)/installed
+	tests/cluster/slurm.sh $(CLUSTER)/bin/python
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -64,8 +69,18 @@ $(INSTALLED): envs/requirements.lock
 	$(BIN)/pip install --quiet --require-hashes -r $<
 	@touch $@
 
+# The Slurm plugin in an environment of its own, which sees the packages of .venv after its own.
+PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
+$(CLUSTER)/installed: envs/cluster.lock $(INSTALLED)
+	$(BIN)/python -m venv --clear --without-pip $(CLUSTER)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PURELIB)')')" \
+		> "$$($(CLUSTER)/bin/python -c '$(PURELIB)')/venv.pth"
+	$(CLUSTER)/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
+	$(CLUSTER)/bin/python -m pip check --quiet
+	@touch $@
+
 workflow/presets/%.yaml:
 	@echo "There is no preset $*: choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1
 
 clean-venv:
-	rm -rf .venv
+	rm -rf .venv $(CLUSTER)

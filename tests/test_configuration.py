@@ -146,6 +146,17 @@ ALONE: list[tuple[str, Any, str]] = [
     ("run.name", "a{b}", "got 'a{b}': give a name"),
     ("run.name", "quick\n", "got 'quick\\n': give a name"),
     ("scenes.set", "with space", "got 'with space': give a name of up to 64 letters"),
+    ("run.checkpoints", [], "got []: give a block with the keys multiplicative, additive"),
+    ("run.checkpoints.feedforward", ["a.pth"], "there is no such key: take it out, or choose one"),
+    ("run.checkpoints.additive", "a.pth", "got 'a.pth': give a list of files, each once, without"),
+    ("run.checkpoints.additive", ["~/a.pth"], "got ['~/a.pth']: give a list of files, each once"),
+    (
+        "run.checkpoints.additive",
+        ["{instance}.pth"],
+        "got ['{instance}.pth']: give a list of files",
+    ),
+    ("run.checkpoints.additive", ["a.pth"] * 5, "got ['a.pth', 'a.pth', 'a.pth', 'a.pth', 'a.pth"),
+    ("run.checkpoints.additive", [None], "got [None]: give a list of files, each once"),
     ("data.folder", "data/", "got 'data/': give a folder, without"),
     ("data.folder", "./data", "got './data': give a folder, without"),
     ("data.folder", "~/data", "got '~/data': give a folder, without"),
@@ -187,6 +198,14 @@ ALONE: list[tuple[str, Any, str]] = [
 ]
 
 TOGETHER: list[tuple[Config, str]] = [
+    (
+        {"run.checkpoints.additive": ["a.pth", "b.pth"]},
+        "run.checkpoints: additive has 2 and run.instances is 5: give as many, or set run.instances",
+    ),
+    (
+        {"run.checkpoints.additive": ["a.pth"], "run.interactions": ["multiplicative"]},
+        "run.checkpoints: additive has some and is not in run.interactions: add it there, or set",
+    ),
     (
         {"network.timestep": 4, "network.timesteps": REMOVED},
         "network.timestep: there is no such key: did you mean",
@@ -321,6 +340,7 @@ def test_keys_that_do_not_go_together_are_one_line(edits: Config, expected: str)
         {"data.folder": "/scratch/my images", "data.files": "/home/me/data/"},
         {"decoding.sources": ["recurrent_flow"]},
         {"scenes.clutter": 0},
+        {"run.checkpoints.additive": ["/a b/1.pth", "../2.pth"], "run.instances": 2},
         {"perturbation.renderings": ["opposite"], "perturbation.scale.small": 1.5},
     ],
 )

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from plain import PlainNetwork
 from recurrence.network import (
     LAYERS,
     Intervention,
@@ -139,6 +140,24 @@ def test_network_equals_the_equations(interaction: str, config: dict[str, Any]) 
                     torch.testing.assert_close(ours, maps[t][layer], atol=1e-5, rtol=1e-4)
                 for layer, flow in flows[t].items():
                     torch.testing.assert_close(run.flows[t][layer][n], flow, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
+def test_network_equals_the_one_that_the_benchmark_measures_against(interaction: str) -> None:
+    network, images = made(interaction), torch.rand(2, 1, 100, 100)
+    other = PlainNetwork(interaction, SMALL, network.shapes)
+    other.copy_weights(network)
+    flow = torch.randn(2, *network.shapes["conv1"])
+    with torch.inference_mode():
+        run, (logits, flows) = network(images), other(images)
+        torch.testing.assert_close(run.logits, logits, atol=1e-5, rtol=1e-4)
+        for ours, theirs in zip(run.flows, flows, strict=True):
+            for layer in ours:
+                torch.testing.assert_close(ours[layer], theirs[layer], atol=1e-5, rtol=1e-4)
+        changed = network(images, Intervention("conv1", 2, flow)).logits
+        torch.testing.assert_close(
+            changed, other(images, ("conv1", 2, flow))[0], atol=1e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])

@@ -3,12 +3,11 @@
 from dataclasses import fields
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
+import plain
 from recurrence.rendering import render
 from recurrence.scenes import (
     ALTERATIONS,
@@ -24,42 +23,11 @@ from recurrence.scenes import (
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
-def oracle(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
-    """Scene ``n`` as SPEC 1 says it, with scipy."""
-    canvas = np.zeros((100, 100))
-    for i in range(8):
-        if not recipe.present[n, i]:
-            continue
-        image = sources.images[recipe.image[n, i]] / 255.0
-        image = ndimage.zoom(image, recipe.factor[n, i])
-        if recipe.second_factor[n, i] != 1:
-            image = ndimage.zoom(image, recipe.second_factor[n, i])
-        image = ndimage.rotate(image, recipe.angle[n, i], reshape=False)
-        if recipe.second_angle[n, i] != 0:
-            image = ndimage.rotate(image, recipe.second_angle[n, i], reshape=False)
-        side = len(image)
-        if i != recipe.target[n]:
-            b = side // 3
-            pieces = [
-                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] for k in range(9)
-            ]
-            image = np.zeros_like(image)
-            for k, shown in enumerate(recipe.blocks[n, i]):
-                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] = pieces[shown]
-        image = image - image.min()
-        image = image / image.max() if image.max() > 0 else image
-        row, column = recipe.centre[n, i] - side // 2
-        under = canvas[row : row + side, column : column + side]
-        under[:] = (1 - image) * under + image * image
-    canvas = canvas - canvas.min()
-    return canvas / canvas.max() if canvas.max() > 0 else canvas
-
-
 def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
     scenes = render(sources, recipe)
     assert scenes.shape == (len(recipe), 1, 100, 100) and scenes.dtype == np.float32
     for n in range(len(recipe)):
-        np.testing.assert_allclose(scenes[n, 0], oracle(sources, recipe, n), atol=1e-5, rtol=0)
+        np.testing.assert_allclose(scenes[n, 0], plain.paint(sources, recipe, n), atol=1e-5, rtol=0)
 
 
 def test_scenes_equal_scipy(sources: Sources) -> None:

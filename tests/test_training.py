@@ -12,7 +12,7 @@ from recurrence import training
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
 from recurrence.scenes import SceneDistribution, Sources
-from recurrence.training import DivergedError, learning_rate, resumable, train
+from recurrence.training import DivergedError, distribution_at, learning_rate, resumable, train
 
 NETWORK: dict[str, Any] = {
     "timesteps": 2,
@@ -28,6 +28,7 @@ CONFIG: dict[str, Any] = {
     "learning_rate": 1e-3,
     "warmup": 4,
     "cooldown": 5,
+    "curriculum": 4,
     "clip_norm": 1.0,
     "precision": "bfloat16",
     "validation_scenes": 64,
@@ -101,7 +102,8 @@ def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> 
     stream = training.derive_seed(3, "training")
     for i in (1, 2, 3):
         indices = range((i - 1) * 4, i * 4)
-        images, labels = training.draw(sources, SceneDistribution(), stream, indices)
+        distribution = distribution_at(i, SceneDistribution(), config)
+        images, labels = training.draw(sources, distribution, stream, indices)
         plain.zero_grad()
         torch.nn.functional.cross_entropy(plain(images).logits, labels).backward()
         with torch.no_grad():
@@ -147,6 +149,13 @@ def test_learning_rate_warms_up_stays_and_falls() -> None:
     assert rates == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 1.5, 1.0, 0.5]
     constant = config | {"warmup": 0, "cooldown": 0}
     assert {learning_rate(i, constant) for i in range(1, 11)} == {2.0}
+
+
+def test_clutter_grows_over_the_curriculum() -> None:
+    full = SceneDistribution(clutter=3)
+    clutter = [distribution_at(i, full, {"curriculum": 8}).clutter for i in range(1, 11)]
+    assert clutter == [0, 1, 1, 2, 2, 3, 3, 3, 3, 3]
+    assert {distribution_at(i, full, {"curriculum": 0}) for i in (1, 2, 9)} == {full}
 
 
 def test_state_belongs_to_its_parameters(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from safetensors import safe_open
 
+from recurrence.checkpoints import CURVE
+
 ROOT = Path(__file__).parents[1]
 PROJECT = (
     "Snakefile",
@@ -38,6 +40,7 @@ TINY: dict[str, Any] = {
         "batch": 4,
         "warmup": 2,
         "cooldown": 2,
+        "curriculum": 2,
         "validation_scenes": 10,
         "validate_every": 3,
         "checkpoint_every": 2,
@@ -47,28 +50,38 @@ TINY: dict[str, Any] = {
     "perturbation": {"repeats": 1, "scenes": 3},
     "figures": {"dpi": 40},
 }
+CHECKPOINTS = ["one.pth", "two.pth"]  # for plans alone, so that they need hold nothing
 FIGURES = ("1", "2A", "2B", "3A", "3B", "4A", "4B", "4C", "4D", "S1", "S2A", "S2B", "S2C", "S3")
 
 
 class Study:
     """A copy of the project in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
         self.folder = folder
         for name in PROJECT:
             source, target = ROOT / name, folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, target)
-        self.configure(TINY)
+        self.configure(overlay)
 
     def configure(self, overlay: dict[str, Any]) -> None:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
 
-    def snakemake(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+    def command(self, *words: str) -> list[str]:
+        """The call of Snakemake; a later --cores counts."""
+        cores = () if "--cores" in words else ("--cores", "2")
+        return [sys.executable, "-m", "snakemake", *cores, "--configfile", "tiny.yaml", *words]
+
+    def snakemake(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command, *words], cwd=self.folder, capture_output=True, text=True, check=False
+            self.command(*words),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **how,
         )
 
     def planned(self) -> dict[str, int]:
@@ -81,7 +94,9 @@ class Study:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = Study(tmp_path_factory.mktemp("study"))
+    study = Study(tmp_path_factory.mktemp("study"), TINY)
+    for file in CHECKPOINTS:
+        (study.folder / file).touch()
     told = study.snakemake()
     assert told.returncode == 0, told.stdout + told.stderr
     return study
@@ -112,6 +127,7 @@ def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
         "accuracy_original accuracy_systematic accuracy_control functional_importance",
         "ablation": "interaction instance n accuracy_intact accuracy_ablated",
         "clutter": "interaction instance timestep energy_outside relative",
+        "training": " ".join(["interaction instance", *CURVE]),
         "scorecard": "claim interaction quantity published reproduced low high instances verdict",
     }
     for name, expected in columns.items():
@@ -140,6 +156,7 @@ def test_a_second_run_does_nothing(finished: Study) -> None:
 TRAINED = {"train_network", "record_network", "decode_network", "perturb_network"}
 END = {"tables", "scorecard", "figure", "report"}
 TRAINING = TRAINED | END
+IMPORT = TRAINING - {"train_network"} | {"import_network"}
 RECORDING = {"record_network", "decode_network"} | END
 PERTURBATION = {"perturb_network"} | END
 SCENES = TRAINING | {"scenes", "decode_scenes"}
@@ -148,6 +165,8 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "run.seed": (1, SCENES | {"variants"}),
     "run.instances": (3, TRAINING),
     "run.interactions": (["multiplicative"], END),
+    "run.checkpoints.multiplicative": (CHECKPOINTS, IMPORT),
+    "run.checkpoints.additive": (CHECKPOINTS, IMPORT),
     "data.validation": (150, SCENES | {"shards", "variants"}),
     "data.files": ("elsewhere", set()),
     "scenes.set": ("other", {"scenes", "decode_scenes"} | RECORDING),
@@ -171,6 +190,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "training.learning_rate": (0.002, TRAINING),
     "training.warmup": (1, TRAINING),
     "training.cooldown": (1, TRAINING),
+    "training.curriculum": (3, TRAINING),
     "training.clip_norm": (None, TRAINING),
     "training.precision": ("float32", TRAINING),
     "training.validation_scenes": (11, TRAINING),

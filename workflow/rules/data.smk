@@ -13,6 +13,7 @@ rule shards:
         f"{DATA}/benchmarks/shards-{{dataset}}.tsv"
     wildcard_constraints:
         dataset="mnist|fashion",
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
@@ -39,6 +40,7 @@ rule scenes:
         f"{SCENES}/benchmarks/test-{{number}}.tsv"
     wildcard_constraints:
         number=r"\d\d",
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
@@ -61,6 +63,7 @@ rule variants:
         f"{RUN}/logs/variants.log",
     benchmark:
         f"{RUN}/benchmarks/variants.tsv"
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:

@@ -64,6 +64,7 @@ rule tables:
         f"{RUN}/logs/tables.log",
     benchmark:
         f"{RUN}/benchmarks/tables.tsv"
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
@@ -90,6 +91,7 @@ rule scorecard:
         f"{RUN}/logs/scorecard.log",
     benchmark:
         f"{RUN}/benchmarks/scorecard.tsv"
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
@@ -121,6 +123,7 @@ rule figure:
         f"{RUN}/benchmarks/figures/fig{{figure}}.tsv"
     wildcard_constraints:
         figure="|".join(FIGURES),
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
@@ -148,6 +151,7 @@ rule report:
         f"{RUN}/logs/report.log",
     benchmark:
         f"{RUN}/benchmarks/report.tsv"
+    localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:

@@ -1,4 +1,8 @@
-# One network an interaction and instance (SPEC sections 2 and 3).
+# One network an interaction and instance: trained (SPEC sections 2 and 3), or the authors' released one.
+
+CHECKPOINTS = config["run"]["checkpoints"]
+IMPORTED = [interaction for interaction, files in CHECKPOINTS.items() if files]
+TRAINED = [name for name in ("multiplicative", "additive", "feedforward") if name not in IMPORTED]
 
 
 rule train_network:
@@ -15,6 +19,8 @@ rule train_network:
         f"{RUN}/logs/train/{{interaction}}-{{instance}}.log",
     benchmark:
         f"{RUN}/benchmarks/train/{{interaction}}-{{instance}}.tsv"
+    wildcard_constraints:
+        interaction="|".join(TRAINED),
     conda:
         "../../envs/recurrence.yaml"
     threads: THREADS
@@ -30,3 +36,28 @@ rule train_network:
         "train: {wildcards.interaction} network {wildcards.instance}"
     script:
         "../scripts/train_network.py"
+
+
+rule import_network:
+    input:
+        lambda wildcards: CHECKPOINTS[wildcards.interaction][int(wildcards.instance) - 1],
+    output:
+        model=f"{NETWORK}/model.safetensors",
+        curve=f"{NETWORK}/training.csv",
+    log:
+        f"{RUN}/logs/import/{{interaction}}-{{instance}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/import/{{interaction}}-{{instance}}.tsv"
+    wildcard_constraints:
+        interaction="|".join(IMPORTED) or "none",
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        network=config["network"],
+        seed=SEED,
+        code=fingerprint("import_network", "checkpoints", "network"),
+    message:
+        "import: {wildcards.interaction} network {wildcards.instance} from {input}"
+    script:
+        "../scripts/import_network.py"

@@ -85,8 +85,9 @@ def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict
     decoding, perturbation = config["decoding"], config["perturbation"]
     perturbed = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
     recurrent = interaction != "feedforward"
+    imported = bool(config["run"]["checkpoints"].get(interaction))
     return {
-        "train": config["training"]["iterations"] * iteration,
+        "train": config["training"]["iterations"] * iteration * (not imported),
         "record": config["record"]["scenes"] * FORWARD["record"] * forward,
         "decode": decoding["repeats"] * decoding["scenes"] / 1000 * DECODING,
         "perturb": perturbed * FORWARD["perturb"] * forward * recurrent,

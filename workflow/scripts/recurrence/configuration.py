@@ -177,7 +177,7 @@ def _corrections(value: object, schema: Schema) -> Iterator[tuple[object, str]]:
         yield int(value), str(int(value))
     if isinstance(value, int | float | date) and not isinstance(value, bool):
         yield str(value), f'"{value}"'
-    if "items" in schema:
+    if "enum" in schema.get("items", {}):
         items = value if isinstance(value, list) else [value]
         names = schema["items"]["enum"]
         meant = list(dict.fromkeys(_most_similar(item, names) for item in items))
@@ -247,6 +247,24 @@ def _together(*keys: str) -> Callable[[Rule], Rule]:
     return register
 
 
+@_together("run.checkpoints", "run.interactions", "run.instances")
+def _checkpoints_for_all_instances(
+    checkpoints: Block, interactions: list[str], instances: int
+) -> str | None:
+    for interaction, files in checkpoints.items():
+        if files and interaction not in interactions:
+            return (
+                f"{interaction} has some and is not in run.interactions: "
+                f"add it there, or set run.checkpoints.{interaction} to []"
+            )
+        if files and len(files) != instances:
+            return (
+                f"{interaction} has {len(files)} and run.instances is {instances}: give as many, "
+                f"or set run.instances to {len(files)}"
+            )
+    return None
+
+
 @_together("data.validation", "data.source")
 def _images_to_train_on(validation: int, source: str) -> str | None:
     if source == "sample" and validation >= SAMPLE_IMAGES:
@@ -296,6 +314,13 @@ def _warmup_ends(warmup: int, cooldown: int, iterations: int) -> str | None:
             f"{warmup} and training.cooldown ({cooldown}) are more than training.iterations "
             f"({iterations}): give less"
         )
+    return None
+
+
+@_together("training.curriculum", "training.iterations")
+def _curriculum_ends(curriculum: int, iterations: int) -> str | None:
+    if curriculum > iterations:
+        return f"{curriculum} is more than training.iterations ({iterations}): give less"
     return None
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ def learning_rate(iteration: int, config: Mapping[str, Any]) -> float:
     up = iteration / max(1, config["warmup"])
     down = (config["iterations"] - iteration + 1) / max(1, config["cooldown"])
     return config["learning_rate"] * min(1.0, up, down)
+
+
+def distribution_at(
+    iteration: int, distribution: SceneDistribution, config: Mapping[str, Any]
+) -> SceneDistribution:
+    """What the scenes of an iteration are drawn from: clutter grows from none to all of it.
+
+    It takes the first ``curriculum`` iterations. From empty scenes a network learns in a few hundred iterations what
+    the objects look like; in full clutter it spends them at chance.
+    """
+    share = iteration / max(1, config["curriculum"])
+    clutter = min(distribution.clutter, int(share * (distribution.clutter + 1)))
+    return replace(distribution, clutter=clutter)
 
 
 def train(
@@ -80,7 +94,8 @@ def train(
         print(f"going on after iteration {iteration}")
 
     def batch_of(number: int) -> tuple[Tensor, Tensor]:
-        return draw(training, distribution, stream, range((number - 1) * batch, number * batch))
+        now = distribution_at(number, distribution, config)
+        return draw(training, now, stream, range((number - 1) * batch, number * batch))
 
     checked, started = iteration, time.perf_counter()
     with ThreadPoolExecutor(1) as painter:

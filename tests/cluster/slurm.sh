@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Try profiles/slurm on a real Slurm of one node, this machine: `make test-cluster` (Debian, as root).
+#
+#   tests/cluster/slurm.sh PYTHON     with the Python of an environment that has the Slurm plugin
+#
+# The smoke preset goes through sbatch. One training is cancelled after its first checkpoint; it must
+# be submitted again, go on from there, and end in the weights of an uninterrupted run without Slurm.
+# Slurm's configuration, key, state and logs are in a temporary folder, and its daemons listen on
+# loopback alone: nothing in /etc is touched, and an installed Slurm is not met.
+set -euo pipefail
+
+python=$(realpath --no-symlinks "${1:?give the Python of an environment with the Slurm plugin}")
+packages=(munge slurm-client slurmctld slurmd)
+light=(shards scenes variants tables scorecard figure report) # run where Snakemake does
+submitted=(train_network record_network decode_network decode_scenes perturb_network)
+
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d /tmp/slurm-test.XXXXXX)
+chmod 755 "$work" # munge's socket must be within everyone's reach
+export SLURM_CONF=$work/slurm.conf
+sessions=() # the daemons and the workflow, by the process id of the first process of each
+started=$SECONDS
+
+say() { printf '\n--- %s\n' "$*"; }
+fail() {
+    printf '\nFAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# start COMMAND...: in the background and in a session of its own, which Ctrl-C does not reach
+start() {
+    setsid "$@" &
+    sessions+=($!)
+}
+
+# within SECONDS COMMAND...: repeat a command until it succeeds
+within() {
+    local end=$((SECONDS + $1))
+    until "${@:2}"; do
+        ((SECONDS < end)) || return 1
+        sleep 0.2
+    done
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+idle() { [[ $(sinfo --noheader --format %t 2>/dev/null) == idle ]]; }
+no_job() { [[ -z $(squeue --noheader) ]]; }
+
+tear_down() {
+    local status=$? n
+    trap - EXIT
+    set +e
+    [[ ${workflow:-} ]] && kill -KILL -- "-$workflow" 2>/dev/null # before it submits again
+    ((${#sessions[@]} > 1)) && scancel --me && within 30 no_job   # slurmd's end does not end its jobs
+    for ((n = ${#sessions[@]} - 1; n >= 0; n--)); do              # munged last: the others use it
+        kill -- "-${sessions[n]}" 2>/dev/null
+        within 10 gone "${sessions[n]}" || kill -KILL -- "-${sessions[n]}"
+    done
+    if ((status)); then
+        echo "What is left of it, with the logs: $work" >&2
+    else
+        rm -rf "$work"
+    fi
+    exit "$status"
+}
+trap tear_down EXIT
+trap 'exit 130' INT TERM
+
+dpkg --status "${packages[@]}" >/dev/null 2>&1 || {
+    say "Installing ${packages[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+say "Starting Slurm"
+# Memory is shared out as the profile asks for it, and a job that takes more is killed. Finished jobs
+# are remembered for an hour: without accounting, squeue is what tells how they ended.
+cat >"$SLURM_CONF" <<END
+ClusterName=test
+SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmctldPort=26817
+SlurmdPort=26818
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+SlurmUser=$(id -un)
+AuthInfo=socket=$work/munge.socket
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool
+SlurmctldPidFile=$work/slurmctld.pid
+SlurmdPidFile=$work/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=5
+JobAcctGatherParams=UsePss,OverMemoryKill
+KillWait=5
+MinJobAge=3600
+ReturnToService=2
+$(slurmd -C | sed -n 's/^NodeName.*/& NodeAddr=127.0.0.1/p')
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE
+END
+mkdir "$work"/{state,spool}
+(umask 077 && head --bytes=128 /dev/urandom >"$work/munge.key")
+start munged --foreground --socket="$work/munge.socket" --key-file="$work/munge.key" \
+    --pid-file="$work/munged.pid" --seed-file="$work/munge.seed" --log-file="$work/munged.log" \
+    2>/dev/null
+within 10 test -S "$work/munge.socket" || fail "munged does not start"
+start slurmctld -D -f "$SLURM_CONF" 2>"$work/slurmctld.log"
+start slurmd -D -f "$SLURM_CONF" 2>"$work/slurmd.log"
+within 30 idle || fail "the node does not get ready: $(tail -n 3 "$work"/slurm{ctld,d}.log)"
+sinfo --Node --long
+
+# Two copies of the project, one for Slurm. The training is made long enough to be met in the middle.
+overlay=$work/overlay.yaml
+cat >"$overlay" <<END
+run: {name: cluster, instances: 1}
+training: {iterations: 200}
+compute: {device: cpu, threads: 1}
+END
+network=results/cluster/multiplicative/instance1
+for copy in local slurm; do
+    mkdir "$work/$copy"
+    tar --create --exclude=__pycache__ \
+        Snakefile config.yaml workflow profiles envs data/published tests/sample |
+        tar --extract --directory="$work/$copy"
+done
+snakemake=("$python" -m snakemake --configfile workflow/presets/smoke.yaml "$overlay")
+
+say "One training without Slurm"
+(cd "$work/local" && "${snakemake[@]}" --cores 1 --quiet rules -- "$network/model.safetensors")
+
+say "The workflow through Slurm"
+cd "$work/slurm"
+start "${snakemake[@]}" --workflow-profile profiles/slurm --latency-wait 10 \
+    --slurm-init-seconds-before-status-checks 5
+workflow=${sessions[-1]}
+
+# jobs_of RULE [NETWORK]: number, state and name of each job so far, the last as the plugin puts it
+jobs() { squeue --noheader --states=all --sort=i --format '%i %T %k'; }
+jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}|\$)" || true; }
+checkpoint_or_end() {
+    compgen -G "$network/.training/*.pt" >/dev/null || gone "$workflow"
+}
+within 600 checkpoint_or_end || fail "no checkpoint within 10 minutes"
+cancelled=$(jobs_of train_network multiplicative | awk '$2 == "RUNNING" {print $1}')
+[[ $cancelled ]] || fail "no training to cancel"
+say "Cancelling job $cancelled"
+scancel "$cancelled"
+wait "$workflow" || fail "the workflow through Slurm"
+
+say "What Slurm says of its jobs"
+jobs
+for rule in "${submitted[@]}"; do
+    [[ $(jobs_of "$rule") == *COMPLETED* ]] || fail "$rule was to be run by Slurm"
+done
+for rule in "${light[@]}"; do
+    [[ -z $(jobs_of "$rule") ]] || fail "$rule was not to be run by Slurm"
+done
+trainings=$(jobs_of train_network multiplicative)
+[[ $trainings == *CANCELLED*COMPLETED* ]] || fail "no training was cancelled and submitted again"
+[[ -s results/cluster/report.html ]] || fail "there is no report"
+grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
+    fail "the cancelled training did not go on"
+"$python" - {"$work/local","$work/slurm"}/"$network/model.safetensors" <<'END' || fail "other weights"
+import sys
+from safetensors.numpy import load_file
+
+ours, theirs = ({name: t.tobytes() for name, t in load_file(f).items()} for f in sys.argv[1:])
+sys.exit(ours != theirs) # whole files differ: the order of the metadata is left to chance
+END
+say "Passed in $((SECONDS - started)) s: the interrupted training ended in the same weights"

@@ -1,0 +1,151 @@
+"""The plain counterparts of the fast paths: what tests compare with, and what `make benchmark` measures against."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from sklearn.svm import LinearSVC
+from torch import Tensor, nn
+
+from recurrence.network import CATEGORIES, LAYERS, RecurrentNetwork
+from recurrence.scenes import Recipe, Sources
+
+STRIDE = {"conv1": 3, "conv2": 10}  # of top-down connections from that layer
+
+
+def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
+    """Scene ``n`` of a recipe as SPEC 1 says it, with scipy, object by object: (100, 100)."""
+    canvas = np.zeros((100, 100))
+    for i in range(8):
+        if not recipe.present[n, i]:
+            continue
+        image = sources.images[recipe.image[n, i]] / 255.0
+        image = ndimage.zoom(image, recipe.factor[n, i])
+        if recipe.second_factor[n, i] != 1:
+            image = ndimage.zoom(image, recipe.second_factor[n, i])
+        image = ndimage.rotate(image, recipe.angle[n, i], reshape=False)
+        if recipe.second_angle[n, i] != 0:
+            image = ndimage.rotate(image, recipe.second_angle[n, i], reshape=False)
+        side = len(image)
+        if i != recipe.target[n]:
+            b = side // 3
+            pieces = [
+                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] for k in range(9)
+            ]
+            image = np.zeros_like(image)
+            for k, shown in enumerate(recipe.blocks[n, i]):
+                image[k // 3 * b : k // 3 * b + b, k % 3 * b : k % 3 * b + b] = pieces[shown]
+        image = image - image.min()
+        image = image / image.max() if image.max() > 0 else image
+        row, column = recipe.centre[n, i] - side // 2
+        under = canvas[row : row + side, column : column + side]
+        under[:] = (1 - image) * under + image * image
+    canvas = canvas - canvas.min()
+    return canvas / canvas.max() if canvas.max() > 0 else canvas
+
+
+class PlainNetwork(nn.Module):
+    """The network of SPEC 2 in PyTorch's own layers, with both interactions present, as the released network has it.
+
+    ``interaction`` says which of the two counts; the flows of the other are computed and count nothing.
+    """
+
+    def __init__(
+        self, interaction: str, config: Mapping[str, Any], shapes: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.interaction, self.config, self.shapes = interaction, config, shapes
+        c1, c2 = config["channels"]["conv1"], config["channels"]["conv2"]
+        kernel, units, steps = config["kernel"], config["units"], config["timesteps"]
+        pooled = {layer: shapes[layer][1] // 3 for layer in ("conv1", "conv2")}
+        self.conv1, self.conv2 = nn.Conv2d(1, c1, kernel), nn.Conv2d(c1, c2, kernel)
+        self.fc = nn.Linear(c2 * pooled["conv2"] ** 2, units)
+        self.readout = nn.Linear(units * steps, CATEGORIES)
+
+        def recurrent(source: str, target: str) -> nn.Module:
+            if source == target:
+                c = shapes[source][0]
+                return (
+                    nn.Linear(c, c)
+                    if source == "fc"
+                    else nn.Conv2d(c, c, kernel, padding=kernel // 2)
+                )
+            if source == "fc":
+                return nn.Linear(units, int(np.prod(shapes[target])))
+            size = shapes[target][1] - (pooled[source] - 1) * STRIDE[source]
+            return nn.ConvTranspose2d(shapes[source][0], shapes[target][0], size, STRIDE[source])
+
+        self.connections = [(layer, layer) for layer in config["lateral"]]
+        self.connections += [tuple(name.split("_to_")) for name in config["topdown"]]
+        self.recurrent = nn.ModuleDict(
+            {
+                f"{kind}:{source}:{target}": recurrent(source, target)
+                for kind in ("multiplicative", "additive")
+                for source, target in self.connections
+            }
+        )
+
+    def copy_weights(self, network: RecurrentNetwork) -> None:
+        """Take the weights of a network of the same interaction and config."""
+        for name in ("conv1", "conv2", "fc"):
+            getattr(self, name).load_state_dict(network.feedforward[name].state_dict())
+        self.readout.load_state_dict(network.readout.state_dict())
+        for source, target in self.connections:
+            own = self.recurrent[f"{self.interaction}:{source}:{target}"]
+            if source == target:
+                own.load_state_dict(network.lateral[source].state_dict())
+                continue
+            weights = network.topdown[f"{source}_to_{target}"].state_dict()
+            if source == "fc":  # theirs are in the order height, width, channel
+                channels, height, width = self.shapes[target]
+                for key, value in weights.items():
+                    split = value.view(height, width, channels, *value.shape[1:])
+                    weights[key] = split.movedim(2, 0).reshape(value.shape)
+            own.load_state_dict(weights)
+
+    def forward(
+        self, image: Tensor, replaced: tuple[str, int, Tensor] | None = None
+    ) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """Logits (batch, 20), and the flows that count to each layer at each timestep."""
+        maps: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
+        read, told = [], []
+        for timestep in range(1, self.config["timesteps"] + 1):
+            flow: dict[str, dict[str, Tensor]] = {"multiplicative": {}, "additive": {}}
+            for kind, flows in flow.items() if maps else ():
+                for source, target in self.connections:
+                    layer = self.recurrent[f"{kind}:{source}:{target}"]
+                    if source == "fc" and target != "fc":
+                        term = layer(outputs["fc"]).view(-1, *self.shapes[target])
+                    else:
+                        term = layer((maps if source == target else outputs)[source])
+                    flows[target] = flows[target] + term if target in flows else term
+            if replaced and timestep == replaced[1]:
+                flow[self.interaction][replaced[0]] = replaced[2]
+            told.append(flow[self.interaction])
+            counts = {kind: float(kind == self.interaction) for kind in flow}
+            b, g = (
+                {layer: flow[kind].get(layer, torch.zeros(())) * counts[kind] for layer in LAYERS}
+                for kind in ("additive", "multiplicative")
+            )
+            maps = {"input": ((image + b["input"]) * (1 + g["input"])).clamp(0, 1)}
+            outputs = {"input": maps["input"]}
+            for layer, below in (("conv1", "input"), ("conv2", "conv1")):
+                drive = getattr(self, layer)(outputs[below])
+                maps[layer] = F.relu(drive + b[layer]) * (1 + g[layer])
+                outputs[layer] = F.max_pool2d(maps[layer], 3)
+            drive = self.fc(outputs["conv2"].flatten(1))
+            maps["fc"] = outputs["fc"] = F.relu(drive + b["fc"]) * (1 + g["fc"])
+            read.append(maps["fc"])
+        return self.readout(torch.cat(read, 1)), told
+
+
+def read_out(features: npt.NDArray[Any], labels: npt.NDArray[Any], fit: int, seed: int) -> float:
+    """The accuracy of a ``LinearSVC`` on raw features."""
+    classifier = LinearSVC(dual=True, random_state=seed)
+    classifier.fit(features[:fit], labels[:fit])
+    return float(classifier.score(features[fit:], labels[fit:]))

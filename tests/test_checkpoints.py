@@ -1,0 +1,243 @@
+"""Released checkpoints: what is imported computes what the authors' weights say, in their names and row order."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from recurrence.checkpoints import CURVE, import_checkpoint
+from test_network import CONFIG, SMALL
+from test_workflow import TINY, Study
+
+NAMES = {
+    "multiplicative": "rnn_bglt_0111_t_{t}_num_1.pth",
+    "additive": "rnn_bglt_1011_t_{t}_num_1.pth",
+}
+Weights = dict[str, Tensor]
+
+
+def released(config: Mapping[str, Any] = SMALL, seed: int = 0) -> Weights:
+    """Random weights with the names and shapes of the released train.py, both variants of each connection."""
+    torch.manual_seed(seed)
+    c1, c2, units = config["channels"]["conv1"], config["channels"]["conv2"], config["units"]
+    layers: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(1, c1, 5),
+        "conv2": nn.Conv2d(c1, c2, 5),
+        "fc1": nn.Linear(c2 * 9 * 9, units),
+        "fc2": nn.Linear(units * config["timesteps"], 20),
+    }
+    for variant in "bg":
+        layers |= {
+            f"c1x{variant}": nn.ConvTranspose2d(c1, 1, 7, 3),
+            f"c2x{variant}": nn.ConvTranspose2d(c2, 1, 20, 10),
+            f"fc1x{variant}": nn.Linear(units, 100 * 100),
+            f"c1c1{variant}": nn.Conv2d(c1, c1, 5, padding=2),
+            f"c2c1{variant}": nn.ConvTranspose2d(c2, c1, 16, 10),
+            f"fc1c1{variant}": nn.Linear(units, c1 * 96 * 96),
+            f"c2c2{variant}": nn.Conv2d(c2, c2, 5, padding=2),
+            f"fc1c2{variant}": nn.Linear(units, c2 * 28 * 28),
+            f"fc1fc1{variant}": nn.Linear(units, units),
+        }
+    return nn.ModuleDict(layers).state_dict()
+
+
+def saved(folder: Path, interaction: str, weights: Any, config: Mapping[str, Any] = SMALL) -> Path:
+    path = folder / NAMES[interaction].format(t=config["timesteps"])
+    torch.save(weights, path)
+    return path
+
+
+def logits(w: Weights, interaction: str, image: Tensor, timesteps: int) -> Tensor:
+    """Equations 1 and 2 on images (n, 1, 100, 100), straight from released weights."""
+    variant = "g" if interaction == "multiplicative" else "b"
+
+    def linear(name: str, x: Tensor) -> Tensor:
+        return x.flatten(1) @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    def conv(name: str, x: Tensor, padding: int = 0) -> Tensor:
+        return F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], padding=padding)
+
+    def lateral(name: str, x: Tensor) -> Tensor:
+        return conv(name + variant, x, padding=2)
+
+    def up(name: str, x: Tensor, stride: int) -> Tensor:
+        name += variant
+        return F.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride)
+
+    def fill(name: str, x: Tensor, side: int) -> Tensor:
+        return linear(name + variant, x).view(len(x), -1, side, side)
+
+    def meet(drive: Tensor, flow: Tensor) -> Tensor:
+        return drive.relu() * (1 + flow) if variant == "g" else (drive + flow).relu()
+
+    r_x = r_c1 = r_c2 = r_fc = torch.zeros(())
+    read = []
+    for _ in range(timesteps):
+        x = (image * (1 + r_x) if variant == "g" else image + r_x).clamp(0, 1)
+        c1 = meet(conv("conv1", x), r_c1)
+        p1 = F.max_pool2d(c1, 3, 3)
+        c2 = meet(conv("conv2", p1), r_c2)
+        p2 = F.max_pool2d(c2, 3, 3)
+        fc = meet(linear("fc1", p2), r_fc)
+        read.append(fc)
+        r_x = up("c1x", p1, 3) + up("c2x", p2, 10) + fill("fc1x", fc, 100)
+        r_c1 = lateral("c1c1", c1) + up("c2c1", p2, 10) + fill("fc1c1", fc, 96)
+        r_c2 = lateral("c2c2", c2) + fill("fc1c2", fc, 28)
+        r_fc = linear("fc1fc1" + variant, fc)
+    return linear("fc2", torch.cat(read, dim=1))
+
+
+@pytest.mark.parametrize("interaction", NAMES)
+@pytest.mark.parametrize("config", [SMALL, CONFIG], ids=["small", "paper"])
+def test_an_imported_network_computes_what_the_released_weights_say(
+    tmp_path: Path, interaction: str, config: dict[str, Any]
+) -> None:
+    weights, images = released(config), torch.rand(2, 1, 100, 100)
+    network = import_checkpoint(saved(tmp_path, interaction, weights, config), interaction, config)
+    with torch.inference_mode():
+        expected = logits(weights, interaction, images, config["timesteps"])
+        torch.testing.assert_close(network(images).logits, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_each_released_weight_of_the_interaction_counts_and_no_other(tmp_path: Path) -> None:
+    """Zeros in one place at a time, so that a connection that adds little to the logits is seen too."""
+    weights, images = released(), torch.rand(1, 1, 100, 100)
+    intact = logits(weights, "additive", images, SMALL["timesteps"])
+    with torch.inference_mode():
+        for name in weights:
+            changed = weights | {name: torch.zeros_like(weights[name])}
+            network = import_checkpoint(saved(tmp_path, "additive", changed), "additive", SMALL)
+            expected = logits(changed, "additive", images, SMALL["timesteps"])
+            torch.testing.assert_close(network(images).logits, expected, atol=1e-6, rtol=1e-5)
+            unused = name.split(".")[0].endswith("g")
+            assert torch.equal(expected, intact) == unused, name
+
+
+def test_connections_that_the_configuration_leaves_out_are_left_out(tmp_path: Path) -> None:
+    weights, images = released(), torch.rand(1, 1, 100, 100)
+    few = {**SMALL, "lateral": ["conv1", "conv2"]}
+    network = import_checkpoint(saved(tmp_path, "additive", weights), "additive", few)
+    without = {k: 0 * w if k.startswith("fc1fc1b") else w for k, w in weights.items()}
+    with torch.inference_mode():
+        expected = logits(without, "additive", images, SMALL["timesteps"])
+        torch.testing.assert_close(network(images).logits, expected, atol=1e-6, rtol=1e-5)
+
+
+class Code:
+    """An object that runs code when a careless pickle loads it."""
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, ("ran",)
+
+
+WEIGHTS = released()
+REFUSED: dict[str, tuple[Any, str]] = {
+    "a list": (list(WEIGHTS.values()), "is not a state dict"),
+    "weights within a dict": ({"state_dict": WEIGHTS}, "is not a state dict"),
+    "something beside": ({**WEIGHTS, "iteration": 300_000}, "is not a state dict"),
+    "code": ({**WEIGHTS, "conv1.bias": Code()}, "holds other objects, which could run code"),
+    "too few": (
+        {k: w for k, w in WEIGHTS.items() if k not in ("fc1.bias", "c1xb.weight")},
+        r"it lacks fc1\.bias, c1xb\.weight$",
+    ),
+    "too many": ({**WEIGHTS, "fc3.bias": torch.zeros(1)}, r"it has fc3\.bias, which those"),
+    "channels": (
+        released({**SMALL, "channels": {"conv1": 3, "conv2": 5}}),
+        r"does not fit the configured network: network\.channels\.conv2 is 5 there and 4 in the",
+    ),
+    "units and timesteps": (
+        released({**SMALL, "units": 12, "timesteps": 4}),
+        r"network: network\.units is 12 there and 10 in the configuration; network\.timesteps is 4",
+    ),
+    "classes": (
+        {**WEIGHTS, "fc2.weight": torch.zeros(10, 30), "fc2.bias": torch.zeros(10)},
+        r"network: fc2\.weight is 10 x 30, not 20 x 30; fc2\.bias is 10, not 20$",
+    ),
+    "dimensions": (
+        {**WEIGHTS, "conv1.weight": torch.tensor(1.0)},
+        r"network: conv1\.weight is a single number, not 3 x 1 x 5 x 5$",
+    ),
+    "nothing in it": (
+        {**WEIGHTS, "fc1.weight": torch.zeros(0, 324)},
+        r"network: fc1\.weight is 0 x 324, not 10 x 324$",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_released_network_of_the_configured_sizes_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content, expected = REFUSED[case]
+    path = saved(tmp_path, "additive", content)
+    with pytest.raises(ValueError, match=rf"^{path} .*{expected}"):
+        import_checkpoint(path, "additive", SMALL)
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, share: float) -> None:
+    path = saved(tmp_path, "additive", WEIGHTS)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights alone.* damaged"):
+        import_checkpoint(path, "additive", SMALL)
+    path.write_text("<html>not found</html>")
+    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights alone"):
+        import_checkpoint(path, "additive", SMALL)
+
+
+def test_a_file_that_is_not_there_is_another_matter(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        import_checkpoint(tmp_path / "network.pth", "additive", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "asked"),
+    [
+        ("rnn_bglt_0111_t_3_num_1.pth", {}, "0111 in its name .* is not 1011"),
+        ("rnn_bglt_1111_t_3_num_1.pth", {}, "1111 in its name .* is not 1011"),
+        ("rnn_bglt_1001_t_3_num_1.pth", {}, "1001 in its name .* is not 1011"),
+        ("rnn_bglt_1011_t_3_num_1.pth", {"topdown": []}, "1011 in its name .* is not 1010"),
+    ],
+)
+def test_another_networks_name_is_refused(
+    tmp_path: Path, name: str, change: dict[str, Any], asked: str
+) -> None:
+    path = tmp_path / name
+    torch.save(WEIGHTS, path)
+    with pytest.raises(ValueError, match=rf"^{path} is another network: {asked}"):
+        import_checkpoint(path, "additive", {**SMALL, **change})
+    path = path.rename(tmp_path / "mine.pth")
+    import_checkpoint(path, "additive", {**SMALL, **change})
+
+
+def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path: Path) -> None:
+    network = {**SMALL, **TINY["network"]}
+    files = {
+        name: [str(saved(tmp_path, name, released(network, seed), network))]
+        for seed, name in enumerate(NAMES)
+    }
+    run = {**TINY["run"], "interactions": [*NAMES], "instances": 1, "checkpoints": files}
+    study = Study(tmp_path / "study", {**TINY, "run": run})
+    told = study.snakemake()
+    assert told.returncode == 0, told.stdout + told.stderr
+    results = study.folder / "results/tiny"
+    assert not (results / "logs/train").exists()
+    for interaction, (file,) in files.items():
+        with safe_open(results / interaction / "instance1/model.safetensors", "np") as model:
+            assert Path(file).name in model.metadata()["checkpoint"]
+    training = pd.read_csv(results / "tables/training.csv")
+    assert list(training) == ["interaction", "instance", *CURVE]
+    assert training.empty
+    for table in ("accuracy", "decoding", "perturbation", "scorecard"):
+        assert len(pd.read_csv(results / f"tables/{table}.csv")), table
+    assert "num_1.pth" in (results / "report.html").read_text()
+    assert study.planned() == {}

@@ -1,0 +1,152 @@
+"""The authors' released networks (OSF project pf4u5, ``rnn_bglt_*.pth``), read as networks of this project.
+
+A released file is a PyTorch state dict. Beside the layers it has nine recurrent connections, named
+by source and target, and each of them twice: ``b``, added to the drive, and ``g``, multiplied with
+it. The digits in the file's name say what the network really used: additive, multiplicative,
+lateral and top-down connections. A connection from fc to a map has its rows in the order channel,
+height, width (the released ``train.py``: ``view(-1, channels, height, width)``).
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurrence.network import RecurrentNetwork, ToMap
+
+CURVE = (  # the columns of training.csv, which has no rows for a network that was not trained here
+    "iteration",
+    "loss",
+    "validation_loss",
+    "validation_accuracy",
+    "learning_rate",
+    "scenes_per_second",
+)
+FEEDFORWARD = {
+    "conv1": "feedforward.conv1",
+    "conv2": "feedforward.conv2",
+    "fc1": "feedforward.fc",
+    "fc2": "readout",
+}
+RECURRENT = {
+    "c1x": "topdown.conv1_to_input",
+    "c2x": "topdown.conv2_to_input",
+    "fc1x": "topdown.fc_to_input",
+    "c1c1": "lateral.conv1",
+    "c2c1": "topdown.conv2_to_conv1",
+    "fc1c1": "topdown.fc_to_conv1",
+    "c2c2": "lateral.conv2",
+    "fc1c2": "topdown.fc_to_conv2",
+    "fc1fc1": "lateral.fc",
+}
+VARIANTS = {"additive": "b", "multiplicative": "g"}
+PARTS = ("weight", "bias")
+
+Shapes = Mapping[str, torch.Size]
+
+
+def import_checkpoint(
+    path: str | Path, interaction: str, config: Mapping[str, Any]
+) -> RecurrentNetwork:
+    """Read a released network; ``interaction`` is multiplicative or additive, ``config`` the block ``network``.
+
+    Connections that ``config`` does not name are left out. Raises ``ValueError`` that names the
+    file when it is not a state dict of weights alone, its weights are not those of a released
+    network or not of the sizes in ``config``, or its name says that it is another network.
+    """
+    _check_name(path, interaction, config)
+    released = _load(path)
+    network = RecurrentNetwork(interaction, config)
+    state = network.state_dict()
+    used = FEEDFORWARD | {name + VARIANTS[interaction]: ours for name, ours in RECURRENT.items()}
+    names = {  # of the weights: theirs -> ours
+        f"{theirs}.{part}": f"{ours}.{part}"
+        for theirs, ours in used.items()
+        for part in PARTS
+        if f"{ours}.{part}" in state
+    }
+    _check_shapes(
+        path,
+        {theirs: released[theirs].shape for theirs in names},
+        {theirs: state[ours].shape for theirs, ours in names.items()},
+    )
+    weights = {ours: released[theirs] for theirs, ours in names.items()}
+    for name, module in network.named_modules():
+        if isinstance(module, ToMap):
+            shape = (module.channels, module.height, module.width)
+            for key in (f"{name}.{part}" for part in PARTS):
+                weights[key] = weights[key].unflatten(0, shape).movedim(0, 2).flatten(0, 2)
+    network.load_state_dict(weights)
+    return network
+
+
+def _check_name(path: str | Path, interaction: str, config: Mapping[str, Any]) -> None:
+    """A file with another name than the released ones is not judged by it."""
+    found = re.match(r"rnn_bglt_([01]{4})_t_\d+_num_\d+", Path(path).name)
+    parts = (*(interaction == name for name in VARIANTS), config["lateral"], config["topdown"])
+    asked = "".join("1" if part else "0" for part in parts)
+    if found and found[1] != asked:
+        raise ValueError(
+            f"{path} is another network: {found[1]} in its name (additive, multiplicative, lateral, "
+            f"top-down) is not {asked}, which the interaction {interaction}, network.lateral and "
+            "network.topdown ask for"
+        )
+
+
+def _load(path: str | Path) -> dict[str, Tensor]:
+    """The released weights by their names; no code in the file is run."""
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # of many types: whatever the bytes of a broken file lead to
+        raise ValueError(
+            f"{path} is not a file of weights alone, as torch.save(network.state_dict(), ...) "
+            "writes: it is damaged, or holds other objects, which could run code and are not loaded"
+        ) from error
+    if not isinstance(loaded, dict) or not all(isinstance(w, Tensor) for w in loaded.values()):
+        raise ValueError(f"{path} is not a state dict: weights by their names, and nothing else")
+    connections = [name + variant for name in RECURRENT for variant in VARIANTS.values()]
+    known = [f"{name}.{part}" for name in (*FEEDFORWARD, *connections) for part in PARTS]
+    if missing := [name for name in known if name not in loaded]:
+        raise ValueError(f"{path} is not a released network: it lacks {', '.join(missing)}")
+    if unknown := [str(name) for name in loaded if name not in known]:
+        raise ValueError(
+            f"{path} is not a released network: it has {', '.join(unknown)}, which those have not"
+        )
+    return loaded
+
+
+def _check_shapes(path: str | Path, found: Shapes, wanted: Shapes) -> None:
+    wrong = [name for name in wanted if found[name] != wanted[name]]
+    if not wrong:
+        return
+    told = []
+    if all(len(found[name]) == len(wanted[name]) and found[name].numel() for name in wrong):
+        theirs, ours = _sizes(found), _sizes(wanted)
+        told = [
+            f"{key} is {theirs[key]} there and {ours[key]} in the configuration"
+            for key in ours
+            if theirs[key] != ours[key]
+        ]
+    told = told or [f"{name} is {_by(found[name])}, not {_by(wanted[name])}" for name in wrong]
+    raise ValueError(f"{path} does not fit the configured network: {'; '.join(told)}")
+
+
+def _sizes(shapes: Shapes) -> dict[str, int]:
+    """The configuration's keys that the shapes of released weights determine."""
+    units = shapes["fc1.weight"][0]
+    return {
+        "network.channels.conv1": shapes["conv1.weight"][0],
+        "network.channels.conv2": shapes["conv2.weight"][0],
+        "network.kernel": shapes["conv1.weight"][-1],
+        "network.units": units,
+        "network.timesteps": shapes["fc2.weight"][-1] // units,
+    }
+
+
+def _by(shape: torch.Size) -> str:
+    return " x ".join(map(str, shape)) or "a single number"
