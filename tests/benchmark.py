@@ -29,7 +29,7 @@ from recurrence.datasets import load_shard
 from recurrence.job import keep_freed_memory
 from recurrence.network import LAYERS, RecurrentNetwork, load_network
 from recurrence.perturbation import Experiment, perturb
-from recurrence.recording import round_mantissa
+from recurrence.recording import MANTISSA, round_mantissa
 from recurrence.rendering import render
 from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
 from recurrence.training import draw, mixed_precision
@@ -229,22 +229,22 @@ def main() -> None:
     )
 
     torch.set_num_threads(1)
-    features = []
-    with torch.inference_mode():
-        runs = [fast(batch) for batch in scenes.split(100)]
-        clean_scenes = torch.from_numpy(h5py.File(data / "scenes/standard/test-00.h5")["clean"][:])[
-            :, None
-        ]
-        clean = [fast(batch) for batch in clean_scenes.split(100)]
-    for passes in (runs, clean):
-        for t in range(fast.timesteps):
-            for layer in LAYERS:
-                features.append([r.activities[t].outputs[layer] for r in passes])
-    features += [
-        [r.flows[t][layer] for r in runs] for t in range(1, fast.timesteps) for layer in LAYERS
+
+    def stored(kind: str, parts: list[torch.Tensor]) -> Any:
+        return round_mantissa(torch.cat(parts).flatten(1), MANTISSA[kind])
+
+    sets = [
+        stored("activation", [run.activities[t].outputs[layer] for run in passes])
+        for passes in (runs, clean)
+        for t in range(fast.timesteps)
+        for layer in LAYERS
     ]
-    sets = [round_mantissa(torch.cat(parts).flatten(1)) for parts in features]
-    del runs, clean, features
+    sets += [
+        stored("recurrent_flow", [run.flows[t][layer] for run in runs])
+        for t in range(1, fast.timesteps)
+        for layer in LAYERS
+    ]
+    del runs, clean
     block = CONFIG["decoding"]
 
     def decode_plainly() -> None:

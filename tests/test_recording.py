@@ -78,14 +78,16 @@ def test_recording_equals_the_network(
                     assert stored.dtype == np.float16 and stored.dims[1].label == "timestep"
                     expected = output.numpy()
                     np.testing.assert_allclose(
-                        stored[:, t], expected, rtol=2.0**-MANTISSA, atol=1e-4
+                        stored[:, t], expected, rtol=2.0 ** -MANTISSA["activation"], atol=1e-4
                     )
             correct[group] = (run.logits.argmax(1).numpy() == scenes("labels/category")).mean()
             if not group:
                 for t in (1, 2):
                     for layer, flow in run.flows[t].items():
                         stored = file[f"recurrent_flow/{layer}"][:, t - 1]
-                        np.testing.assert_allclose(stored, flow, rtol=2.0**-MANTISSA, atol=1e-4)
+                        np.testing.assert_allclose(
+                            stored, flow, rtol=2.0 ** -MANTISSA["recurrent_flow"], atol=1e-4
+                        )
                 energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None])
                 np.testing.assert_allclose(clutter.energy_outside, energy.mean(0), rtol=1e-4)
         assert set(file["activation"]) == {"input", "conv1", "conv2", "fc"}
@@ -130,11 +132,12 @@ def test_energy_outside_of_the_target() -> None:
     assert energy[0].tolist() == pytest.approx([0.2, 0.2, 0.2])
 
 
-def test_rounding_keeps_the_stated_precision() -> None:
+@pytest.mark.parametrize("bits", [3, 5])
+def test_rounding_keeps_the_stated_precision(bits: int) -> None:
     values = torch.cat([torch.randn(10_000) * 10.0**k for k in (-3, 0, 3)] + [torch.zeros(3)])
-    rounded = round_mantissa(values)
-    np.testing.assert_allclose(rounded, values, rtol=2.0 ** -(MANTISSA + 1) * 1.1, atol=2e-6)
-    assert (rounded.view(np.uint16) & ((1 << (10 - MANTISSA)) - 1) == 0).all()
+    rounded = round_mantissa(values, bits)
+    np.testing.assert_allclose(rounded, values, rtol=1.02 * 2.0 ** -(bits + 1), atol=8e-6)
+    assert (rounded.view(np.uint16) & ((1 << (10 - bits)) - 1) == 0).all()
     assert (rounded[-3:] == 0).all()
 
 
