@@ -25,6 +25,7 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        kept_recordings(),
     localrule: True
 
 
@@ -44,6 +45,7 @@ rule train:
 rule record:
     input:
         instances("accuracy.csv"),
+        kept_recordings(),
     localrule: True
 
 

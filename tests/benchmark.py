@@ -184,7 +184,9 @@ def main() -> None:
     )
 
     with h5py.File(data / "scenes/standard/test-00.h5") as file:
-        scenes = torch.from_numpy(file["scenes"][:])[:, None]
+        scenes, clean_scenes = (
+            torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")
+        )
         labels = {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
 
     def infer(network: Any) -> None:
@@ -229,6 +231,10 @@ def main() -> None:
     )
 
     torch.set_num_threads(1)
+
+    with torch.inference_mode():
+        runs = [fast(batch) for batch in scenes.split(100)]
+        clean = [fast(batch) for batch in clean_scenes.split(100)]
 
     def stored(kind: str, parts: list[torch.Tensor]) -> Any:
         return round_mantissa(torch.cat(parts).flatten(1), MANTISSA[kind])

@@ -54,12 +54,13 @@ def job_of(stage: str, snakemake: subprocess.Popen[bytes]) -> psutil.Process | N
     return None
 
 
-def wait_for(stage: str, snakemake: subprocess.Popen[bytes]) -> psutil.Process:
+def wait_for(stage: str, snakemake: subprocess.Popen[bytes]) -> psutil.Process | None:
+    """The job of a stage, or nothing if Snakemake ends without one: it goes on beside a killed job."""
     while snakemake.poll() is None:
         if job := job_of(stage, snakemake):
             return job
         time.sleep(0.05)
-    raise AssertionError(f"no job of the stage {stage} was seen")
+    return None
 
 
 def assert_same_results(study: Study, other: Study) -> None:
@@ -78,15 +79,17 @@ def test_killed_runs_end_in_the_same_results(
 ) -> None:
     study, moments = Study(tmp_path, ONE), random.Random(victim)
     finished: dict[Path, float] = {}
+    killed = 0
     for stage in ("train", *STAGES):
         run = started(study)
         job = wait_for(stage, run)
         time.sleep(moments.uniform(0, 6))
-        if victim == "job":
-            if job.is_running():
-                job.kill()
-        else:
+        if victim == "job" and job and job.is_running():
+            job.kill()
+            killed += 1
+        elif victim == "snakemake" and run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
+            killed += 1
         run.wait(timeout=300)
         if victim == "snakemake":
             study.snakemake("--unlock")
@@ -95,6 +98,7 @@ def test_killed_runs_end_in_the_same_results(
         model = study.folder / NETWORK / "model.safetensors"
         if model.exists():
             finished[model] = model.stat().st_mtime
+    assert killed >= 2
     told = study.snakemake()
     assert told.returncode == 0, told.stderr
     assert_same_results(study, undisturbed)
@@ -122,10 +126,10 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
     told = study.snakemake("--until", "record_network", preexec_fn=small_files)
     assert told.returncode != 0
     log = (study.folder / "results/tiny/logs/record/multiplicative-1.log").read_text()
-    assert "Error" in log
+    assert "activations.h5 cannot be written (is the disk full?)" in log
     folder = study.folder / NETWORK
     assert (folder / "model.safetensors").exists()
     assert not (folder / "activations.h5").exists()
-    assert not list(folder.glob(".*partial*"))
+    assert not list(folder.glob(".*.partial*"))
     assert study.snakemake().returncode == 0
     assert_same_results(study, undisturbed)

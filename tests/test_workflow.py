@@ -115,8 +115,9 @@ def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
         for instance in (1, 2):
             folder = run / interaction / f"instance{instance}"
             with safe_open(folder / "model.safetensors", "np") as file:
-                assert file.metadata()["interaction"] == interaction
-                assert json.loads(file.metadata()["training"])["iterations"] == 6
+                about = json.loads(file.metadata()["about"])
+                assert about["interaction"] == interaction
+                assert json.loads(about["training"])["iterations"] == 6
             assert pd.read_csv(folder / "training.csv").iteration.tolist() == [3, 6]
             assert not (folder / "activations.h5").exists()  # record.keep is false
             assert not list((folder / ".training").glob("*.pt"))
@@ -198,7 +199,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "training.checkpoint_every": (3, TRAINING),
     "record.scenes": (41, RECORDING),
     "record.keep": (True, RECORDING),
-    "decoding.repeats": (2, DECODING),
+    "decoding.repeats": (2, DECODING | {"scenes"}),  # with more scenes to record
     "decoding.scenes": (39, DECODING),
     "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "report"}),
     "decoding.fit": (31, DECODING),

@@ -65,6 +65,11 @@ def instances(file):
     )
 
 
+def kept_recordings():
+    """The recordings that a run is asked to keep: without that they go when they are decoded."""
+    return instances("activations.h5") if config["record"]["keep"] else []
+
+
 def shards(split):
     """The source images of both datasets, of one split."""
     return {dataset: f"{DATA}/shards/{dataset}-{split}.h5" for dataset in ("mnist", "fashion")}

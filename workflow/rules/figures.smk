@@ -10,6 +10,9 @@ TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
 }
+# The configuration that the report tells: without what changes no number.
+TOLD = {block: config[block] for block in sorted(config) if block != "compute"}
+TOLD["data"] = {key: value for key, value in config["data"].items() if key != "files"}
 SCENE_DECODING = rules.decode_scenes.output[0]
 PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
@@ -155,8 +158,7 @@ rule report:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        # everything but `compute`, which changes no number
-        config={block: config[block] for block in sorted(config) if block != "compute"},
+        config=TOLD,
         captions=FIGURES,
         fingerprint=fingerprint("report", "claims", "statistics", "storage"),
     message:

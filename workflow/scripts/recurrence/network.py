@@ -346,17 +346,16 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 def save_network(
     path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **metadata: str
 ) -> None:
-    """Write the weights with, in the file's metadata, the interaction, the ``network`` block and ``metadata``."""
-    described = {
-        "interaction": network.interaction,
-        "network": json.dumps(config, sort_keys=True),
-        **metadata,
-    }
+    """Write the weights; the file's metadata tell the interaction, the ``network`` block and ``metadata`` as JSON.
+
+    All of it is one entry, ``about``: safetensors writes several in any order, and equal networks must be equal files.
+    """
+    described = {"interaction": network.interaction, "network": config, **metadata}
     weights = {
         name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(save(weights, described))
+        temporary.write_bytes(save(weights, {"about": json.dumps(described, sort_keys=True)}))
 
 
 def load_network(path: str | Path, device: torch.device) -> RecurrentNetwork:
@@ -367,9 +366,9 @@ def load_network(path: str | Path, device: torch.device) -> RecurrentNetwork:
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            about = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network = RecurrentNetwork(metadata["interaction"], json.loads(metadata["network"]))
+        network = RecurrentNetwork(about["interaction"], about["network"])
         network.load_state_dict(weights)
     except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a network of this project: {error}") from error

@@ -54,13 +54,13 @@ def record(
     correct = dict.fromkeys(("cluttered", "clean", "ablated"), 0)
     outside = np.zeros(network.timesteps)
     with create_hdf5(path, attributes) as file, torch.inference_mode():
-        _create_datasets(file, network, count)
+        datasets = _create_datasets(file, network, count)
         for scenes, clean, labels, where in _batches(scene_files, count):
             on_scene, on_clean = network(scenes), network(clean)
-            _store(file, where, on_scene, flows=True)
-            _store(file.require_group("clean"), where, on_clean, flows=False)
+            _store(datasets, "", where, on_scene)
+            _store(datasets, "clean/", where, on_clean)
             for variable, values in labels.items():
-                file[f"labels/{variable}"][where] = values
+                datasets[f"labels/{variable}"][where] = values
             category = torch.from_numpy(labels["category"].astype(np.int64)).to(scenes.device)
             correct["cluttered"] += _hits(on_scene, category)
             correct["clean"] += _hits(on_clean, category)
@@ -153,41 +153,45 @@ def bytes_needed(network: RecurrentNetwork, count: int) -> int:
     return sum(2 * count * int(np.prod(shape)) for shape in _layout(network).values())
 
 
-def _create_datasets(file: h5py.File, network: RecurrentNetwork, count: int) -> None:
+def _create_datasets(
+    file: h5py.File, network: RecurrentNetwork, count: int
+) -> dict[str, h5py.Dataset]:
+    """All datasets of a recording, by path; they stay open, so that a failed write is an exception."""
     compression = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    datasets = {}
     for path, shape in _layout(network).items():
-        dataset = file.create_dataset(
-            path,
-            (count, *shape),
-            np.float16,
-            chunks=(min(CHUNK, count), 1, *shape[1:]),
-            compression=compression,
+        chunks = (min(CHUNK, count), 1, *shape[1:])
+        datasets[path] = file.create_dataset(
+            path, (count, *shape), np.float16, chunks=chunks, compression=compression
         )
         axes = AXES.get(path.rsplit("/", 1)[-1], AXES["input"])
         for axis, label in enumerate(("scene", "timestep", *axes)):
-            dataset.dims[axis].label = label
-        dataset.attrs["first_timestep"] = 2 if path.startswith("recurrent_flow") else 1
+            datasets[path].dims[axis].label = label
+        datasets[path].attrs["first_timestep"] = 2 if path.startswith("recurrent_flow") else 1
     for variable in LABELS:
-        write_dataset(file, f"labels/{variable}", np.zeros(count, np.uint8))
+        path = f"labels/{variable}"
+        datasets[path] = write_dataset(file, path, np.zeros(count, np.uint8))
     for path in ("logits", "clean/logits"):
-        write_dataset(
-            file,
-            path,
-            np.zeros((count, network.readout.out_features), np.float32),
-            ("scene", "category"),
-        )
+        empty = np.zeros((count, network.readout.out_features), np.float32)
+        datasets[path] = write_dataset(file, path, empty, ("scene", "category"))
+    return datasets
 
 
-def _store(group: h5py.Group, where: slice, trajectory: Trajectory, flows: bool) -> None:
-    group["logits"][where] = trajectory.logits.cpu().numpy()
+def _store(
+    datasets: dict[str, h5py.Dataset], group: str, where: slice, trajectory: Trajectory
+) -> None:
+    """Put a trajectory into the datasets of ``group`` that there are."""
+
+    def put(kind: str, layer: str, step: int, values: Tensor) -> None:
+        if dataset := datasets.get(f"{group}{kind}/{layer}"):
+            dataset[where, step] = round_mantissa(values, MANTISSA[kind])
+
+    datasets[f"{group}logits"][where] = trajectory.logits.cpu().numpy()
     for t, activity in enumerate(trajectory.activities):
         for layer, output in activity.outputs.items():
-            group[f"activation/{layer}"][where, t] = round_mantissa(output, MANTISSA["activation"])
-        if flows:
-            for layer, flow in trajectory.flows[t].items():
-                group[f"recurrent_flow/{layer}"][where, t - 1] = round_mantissa(
-                    flow, MANTISSA["recurrent_flow"]
-                )
+            put("activation", layer, t, output)
+        for layer, flow in trajectory.flows[t].items():
+            put("recurrent_flow", layer, t - 1, flow)
 
 
 def round_mantissa(values: Tensor, kept: int) -> npt.NDArray[np.float16]:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -27,10 +28,13 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplo
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of ``path``; rename it to ``path`` on success, remove it on failure."""
+    """Give a temporary path in the folder of ``path``; rename it on success, remove it on failure.
+
+    What a killed process leaves behind is overwritten by the next one that writes the same file.
+    """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.stem}.{os.getpid()}.partial{final.suffix}")
+    temporary = final.with_name(f".{final.stem}.partial{final.suffix}")
     try:
         yield temporary
         os.replace(temporary, final)
@@ -60,9 +64,16 @@ def read_tables(paths: list[str]) -> pd.DataFrame:
 def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing, atomically, with ``attributes`` on its root."""
     with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        for key, value in attributes.items():
-            file.attrs[key] = value
-        yield file
+        try:
+            for key, value in attributes.items():
+                file.attrs[key] = value
+            yield file
+            file.flush()
+        except OSError as error:
+            # Say so and clean up here: on a full disk HDF5 may crash when the file is closed.
+            print(f"error: {path} cannot be written (is the disk full?): {error}", file=sys.stderr)
+            temporary.unlink()
+            raise
 
 
 def write_dataset(
