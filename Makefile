@@ -16,7 +16,7 @@ STAGES := shards scenes variants train_network import_network record_network dec
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
 
-.PHONY: help reproduce status test test-cluster lint clean-venv
+.PHONY: help reproduce status test test-cluster benchmark lint clean-venv
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test        the checks of the code and the tests"
 	@echo "make lint        the checks alone"
 	@echo "make test-cluster   profiles/slurm on a real Slurm, started for it on this machine (Debian, as root)"
+	@echo "make benchmark   the fast paths beside plain ones, with a network of the run; wants a quiet machine"
 	@echo "make clean-venv  remove the Python environment, which is made from envs/requirements.lock when needed"
 	@echo
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
@@ -52,6 +53,10 @@ test: lint
 
 test-cluster: $(CLUSTER)/installed
 	tests/cluster/slurm.sh $(CLUSTER)/bin/python
+
+benchmark: $(INSTALLED)
+	PYTHONPATH=workflow/scripts $(BIN)/python tests/benchmark.py \
+		$(RESULTS)/multiplicative/instance1/model.safetensors results/benchmark
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -91,7 +91,7 @@ StateSaveLocation=$work/state
 SlurmdSpoolDir=$work/spool
 SlurmctldPidFile=$work/slurmctld.pid
 SlurmdPidFile=$work/slurmd.pid
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
@@ -163,11 +163,5 @@ trainings=$(jobs_of train_network multiplicative)
 [[ -s results/cluster/report.html ]] || fail "there is no report"
 grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
     fail "the cancelled training did not go on"
-"$python" - {"$work/local","$work/slurm"}/"$network/model.safetensors" <<'END' || fail "other weights"
-import sys
-from safetensors.numpy import load_file
-
-ours, theirs = ({name: t.tobytes() for name, t in load_file(f).items()} for f in sys.argv[1:])
-sys.exit(ours != theirs) # whole files differ: the order of the metadata is left to chance
-END
+cmp "$work"/{local,slurm}/"$network/model.safetensors" || fail "other weights"
 say "Passed in $((SECONDS - started)) s: the interrupted training ended in the same weights"

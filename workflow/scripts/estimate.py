@@ -29,7 +29,7 @@ FILES = {  # of each network: what is there when a job is done
     "perturb": "perturbation.csv",
 }
 FORWARD = {"record": 2.5, "perturb": 26}  # forward passes a scene (and rendering), with all around
-DECODING = 60  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
+DECODING = 35  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
 JOB = 8  # seconds: a job's start
 REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
 TIMED = 1.5  # seconds, of each of the two measurements
