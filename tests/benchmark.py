@@ -27,12 +27,12 @@ from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
 from recurrence.datasets import load_shard
 from recurrence.job import keep_freed_memory
-from recurrence.network import LAYERS, RecurrentNetwork, load_network
+from recurrence.network import LAYERS, RecurrentNetwork, load_network, mixed_precision
 from recurrence.perturbation import Experiment, perturb
 from recurrence.recording import MANTISSA, round_mantissa
 from recurrence.rendering import render
 from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
-from recurrence.training import draw, mixed_precision
+from recurrence.training import draw
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

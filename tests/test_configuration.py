@@ -90,7 +90,7 @@ ALONE: list[tuple[str, Any, str]] = [
     ("training.lr", 0.001, "there is no such key: take it out, or choose one of iterations, batch"),
     ("figures.1", 0, "there is no such key"),
     ("decoding.fit", REMOVED, "is missing: give a whole number from 1 to 99999"),
-    ("record", REMOVED, "is missing: give a block with the keys scenes, keep"),
+    ("record", REMOVED, "is missing: give a block with the keys scenes, precision, keep"),
     ("training", None, "got nothing: give a block with the keys iterations, batch"),
     ("scenes.scale", 1.5, "got 1.5: give a block with the keys small, large, jitter"),
     # Values of a wrong type.
@@ -115,6 +115,7 @@ ALONE: list[tuple[str, Any, str]] = [
     ("scenes.location.jitter", math.nan, "got nan: give a number from 0 to 25"),
     ("training.learning_rate", math.inf, "got inf: give a number above 0 to 1"),
     ("scenes.orientation.angle", [30], "got [30]: give a number above 0 below 180"),
+    ("record.precision", "half", "got 'half': give one of bfloat16, float32"),
     ("record.keep", "no", "got 'no': give true or false"),
     ("record.keep", 1, "got 1: give true or false"),
     ("run.name", 2111, 'got 2111: write "2111"'),

@@ -18,6 +18,7 @@ from recurrence.network import (
     ToMap,
     UpConvolution,
     load_network,
+    mixed_precision,
     save_network,
 )
 
@@ -158,6 +159,18 @@ def test_network_equals_the_one_that_the_benchmark_measures_against(interaction:
         torch.testing.assert_close(
             changed, other(images, ("conv1", 2, flow))[0], atol=1e-4, rtol=1e-4
         )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_pass_leaves_the_weights_as_they_are(precision: str) -> None:
+    network = made("additive")
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    with mixed_precision(network.device, precision):
+        network(torch.rand(2, 1, 100, 100)).logits.sum().backward()
+    after = network.state_dict()
+    assert set(after) == set(before)
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])

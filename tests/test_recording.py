@@ -60,7 +60,9 @@ def test_recording_equals_the_network(
 ) -> None:
     network, path = made(interaction), tmp_path / "activations.h5"
     progress = Progress("record", [], COUNT)
-    accuracy, clutter, ablation = record(network, scene_files, COUNT, path, {"seed": "1"}, progress)
+    accuracy, clutter, ablation = record(
+        network, scene_files, COUNT, "float32", path, {"seed": "1"}, progress
+    )
 
     shards = [h5py.File(file) for file in scene_files]
 
@@ -104,12 +106,23 @@ def test_recording_equals_the_network(
     assert len(ablation) == (interaction != "feedforward")
 
 
+def test_bfloat16_comes_close_to_float32(scene_files: list[str], tmp_path: Path) -> None:
+    paths = {precision: tmp_path / f"{precision}.h5" for precision in ("float32", "bfloat16")}
+    for precision, path in paths.items():
+        progress = Progress("record", [], SHARD)
+        record(made("multiplicative"), scene_files, SHARD, precision, path, {}, progress)
+    with h5py.File(paths["float32"]) as exact, h5py.File(paths["bfloat16"]) as near:
+        for name in ("activation/fc", "clean/activation/conv2", "recurrent_flow/input", "logits"):
+            a, b = (file[name][:].astype(np.float64) for file in (exact, near))
+            assert 0 < np.abs(a - b).mean() < 0.03 * np.abs(a).mean()
+
+
 def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Path) -> None:
     network = made("additive")
     for parameter in network.lateral["fc"].parameters():
         parameter.data *= 100  # so that it matters
     progress = Progress("record", [], SHARD)
-    _, _, ablation = record(network, scene_files, SHARD, tmp_path / "a.h5", {}, progress)
+    _, _, ablation = record(network, scene_files, SHARD, "float32", tmp_path / "a.h5", {}, progress)
     without = RecurrentNetwork("additive", {**CONFIG, "lateral": ["conv1"]}).eval()
     without.load_state_dict(network.state_dict(), strict=False)
     with h5py.File(scene_files[0]) as file, torch.inference_mode():
@@ -149,7 +162,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     usage = type("usage", (), {"free": needed - 1})
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"the dump of activations may need .* record\.scenes"):
-        record(network, scene_files, COUNT, path, {}, Progress("record", [], COUNT))
+        record(network, scene_files, COUNT, "float32", path, {}, Progress("record", [], COUNT))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -198,6 +198,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "training.validate_every": (2, TRAINING),
     "training.checkpoint_every": (3, TRAINING),
     "record.scenes": (41, RECORDING),
+    "record.precision": ("float32", RECORDING),
     "record.keep": (True, RECORDING),
     "decoding.repeats": (2, DECODING | {"scenes"}),  # with more scenes to record
     "decoding.scenes": (39, DECODING),

@@ -26,6 +26,7 @@ rule record_network:
         device=config["compute"]["device"],
     params:
         scenes=config["record"]["scenes"],
+        precision=config["record"]["precision"],
         seed=SEED,
         code=fingerprint("record_network", "recording", "network"),
     message:

@@ -18,9 +18,8 @@ import torch.nn.functional as F
 import yaml
 
 from recurrence.job import duration, prepare_torch
-from recurrence.network import CATEGORIES, RecurrentNetwork
+from recurrence.network import CATEGORIES, RecurrentNetwork, mixed_precision
 from recurrence.scenes import CANVAS
-from recurrence.training import mixed_precision
 
 FILES = {  # of each network: what is there when a job is done
     "train": "model.safetensors",

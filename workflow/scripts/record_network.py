@@ -13,7 +13,13 @@ with job.logged(snakemake.log[0]):
     about = provenance(parameters.seed, network=names)
     progress = job.Progress(snakemake.rule, wildcards, parameters.scenes)
     tables = record(
-        network, snakemake.input.scenes, parameters.scenes, output.activations, about, progress
+        network,
+        snakemake.input.scenes,
+        parameters.scenes,
+        parameters.precision,
+        output.activations,
+        about,
+        progress,
     )
     for path, table in zip((output.accuracy, output.clutter, output.ablation), tables, strict=True):
         write_table(path, table, **names)

@@ -149,12 +149,12 @@ class ToMap(nn.Linear):
     def begin(self) -> None:
         """Start a forward pass over the timesteps: forget the uses of the one before."""
         self._uses: list[tuple[Tensor, Tensor] | None] = []
-        self._cast: Tensor | None = None
+        self._cast: dict[torch.dtype, Tensor] = {}
 
     def forward(self, input: Tensor) -> Tensor:
-        if self._cast is None:  # to bfloat16 under autocast, once a pass
-            self._cast = self.weight.to(input.dtype)
-        flat = _LinearOverTime.apply(input, self._cast, self.bias, self._uses)
+        if input.dtype not in self._cast:  # to bfloat16 under autocast, once a pass
+            self._cast[input.dtype] = self.weight.to(input.dtype)
+        flat = _LinearOverTime.apply(input, self._cast[input.dtype], self.bias, self._uses)
         return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
 
 
@@ -248,6 +248,11 @@ class RecurrentNetwork(nn.Module):
                 nn.init.zeros_(module.bias)
         self.to(memory_format=torch.channels_last)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.readout.weight.device
+
     def forward(
         self,
         image: Tensor,
@@ -334,6 +339,11 @@ class RecurrentNetwork(nn.Module):
         if self.interaction == "multiplicative":
             return F.relu(drive) * (1 + flow)
         return F.relu(drive + flow)
+
+
+def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
+    """Automatic mixed precision in bfloat16, or none for float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:

@@ -52,19 +52,20 @@ class Experiment:
         )
 
     def images(self, recipe: Recipe) -> Tensor:
-        device = next(self.network.parameters()).device
-        return torch.from_numpy(render(self.sources, recipe)).to(device)
+        return torch.from_numpy(render(self.sources, recipe)).to(self.network.device)
 
     def permutations(self, indices: range) -> dict[str, Tensor]:
         """For each layer, one random permutation (n, elements) of its map for each of the scenes ``indices``."""
-        device = next(self.network.parameters()).device
         key = derive_seed(self.seed, "perturbation control")
         drawn: dict[str, list[np.ndarray[Any, Any]]] = {layer: [] for layer in LAYERS}
         for index in indices:
             generator = np.random.default_rng([key, index])
             for layer in LAYERS:
                 drawn[layer].append(generator.permutation(int(np.prod(self.network.shapes[layer]))))
-        return {layer: torch.from_numpy(np.stack(each)).to(device) for layer, each in drawn.items()}
+        return {
+            layer: torch.from_numpy(np.stack(each)).to(self.network.device)
+            for layer, each in drawn.items()
+        }
 
 
 def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> pd.DataFrame:

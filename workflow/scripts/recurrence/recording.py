@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from recurrence.job import Progress
-from recurrence.network import LAYERS, RecurrentNetwork, Trajectory
+from recurrence.network import LAYERS, RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.scenes import LABELS
 from recurrence.storage import create_hdf5, require_space, write_dataset
 
@@ -35,11 +35,12 @@ def record(
     network: RecurrentNetwork,
     scene_files: list[str],
     count: int,
+    precision: str,
     path: str | Path,
     attributes: Mapping[str, str],
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Record the first ``count`` test scenes into the HDF5 file at ``path``.
+    """Record the first ``count`` test scenes into the HDF5 file at ``path``, computed in ``precision``.
 
     Returns three tables without the columns that name the network: accuracy (image, n, accuracy),
     clutter (timestep, energy_outside, relative, n) and ablation (n, accuracy_intact,
@@ -53,15 +54,19 @@ def record(
         del ablated.lateral["fc"]
     correct = dict.fromkeys(("cluttered", "clean", "ablated"), 0)
     outside = np.zeros(network.timesteps)
-    with create_hdf5(path, attributes) as file, torch.inference_mode():
+    with (
+        create_hdf5(path, attributes) as file,
+        torch.inference_mode(),
+        mixed_precision(network.device, precision),
+    ):
         datasets = _create_datasets(file, network, count)
-        for scenes, clean, labels, where in _batches(scene_files, count):
+        for scenes, clean, labels, where in _batches(scene_files, count, network.device):
             on_scene, on_clean = network(scenes), network(clean)
             _store(datasets, "", where, on_scene)
             _store(datasets, "clean/", where, on_clean)
             for variable, values in labels.items():
                 datasets[f"labels/{variable}"][where] = values
-            category = torch.from_numpy(labels["category"].astype(np.int64)).to(scenes.device)
+            category = torch.from_numpy(labels["category"].astype(np.int64)).to(network.device)
             correct["cluttered"] += _hits(on_scene, category)
             correct["clean"] += _hits(on_clean, category)
             if lateral:
@@ -111,7 +116,7 @@ def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
 
 
 def _batches(
-    scene_files: list[str], count: int
+    scene_files: list[str], count: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, dict[str, npt.NDArray[np.uint8]], slice]]:
     """Cluttered and clean scenes (b, 1, 100, 100), labels, and where in the recording they belong."""
     start = 0
@@ -121,7 +126,8 @@ def _batches(
             for first in range(0, here, BATCH):
                 part = slice(first, min(first + BATCH, here))
                 scenes, clean = (
-                    torch.from_numpy(file[kind][part])[:, None] for kind in ("scenes", "clean")
+                    torch.from_numpy(file[kind][part])[:, None].to(device)
+                    for kind in ("scenes", "clean")
                 )
                 labels = {variable: file[f"labels/{variable}"][part] for variable in LABELS}
                 yield scenes, clean, labels, slice(start + part.start, start + part.stop)
@@ -186,7 +192,7 @@ def _store(
         if dataset := datasets.get(f"{group}{kind}/{layer}"):
             dataset[where, step] = round_mantissa(values, MANTISSA[kind])
 
-    datasets[f"{group}logits"][where] = trajectory.logits.cpu().numpy()
+    datasets[f"{group}logits"][where] = trajectory.logits.float().cpu().numpy()
     for t, activity in enumerate(trajectory.activities):
         for layer, output in activity.outputs.items():
             put("activation", layer, t, output)
@@ -197,7 +203,7 @@ def _store(
 def round_mantissa(values: Tensor, kept: int) -> npt.NDArray[np.float16]:
     """Float16 values with all but the first ``kept`` bits of their mantissas rounded away."""
     dropped = 10 - kept
-    bits = values.cpu().numpy().astype(np.float16).view(np.uint16)
+    bits = values.to(torch.float16).cpu().numpy().view(np.uint16)
     rounded = (bits + np.uint16(1 << (dropped - 1))) & np.uint16(0xFFFF << dropped & 0xFFFF)
     return rounded.view(np.float16)
 
@@ -209,14 +215,14 @@ def write_examples(
     attributes: Mapping[str, str],
 ) -> None:
     """Write the first :data:`EXAMPLES` test scenes and the network's input map at each timestep, for the figures."""
-    scenes, clean, labels, _ = next(_batches([scene_file], EXAMPLES))
+    scenes, clean, labels, _ = next(_batches([scene_file], EXAMPLES, network.device))
     with torch.inference_mode():
         trajectory = network(scenes)
     maps = torch.stack([activity.maps["input"][:, 0] for activity in trajectory.activities], 1)
     plane = ("scene", "row", "column")
     with create_hdf5(path, attributes) as file:
-        write_dataset(file, "scenes", scenes[:, 0], plane)
-        write_dataset(file, "clean", clean[:, 0], plane)
+        write_dataset(file, "scenes", scenes[:, 0].cpu(), plane)
+        write_dataset(file, "clean", clean[:, 0].cpu(), plane)
         write_dataset(file, "input", maps.cpu(), ("scene", "timestep", "row", "column"))
         write_dataset(file, "prediction", trajectory.logits.argmax(1).cpu())
         for variable, values in labels.items():

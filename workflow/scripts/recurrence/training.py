@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recurrence.job import Progress, derive_seed
-from recurrence.network import RecurrentNetwork
+from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, sample
 from recurrence.storage import atomic
@@ -152,21 +152,15 @@ def draw(
     )
 
 
-def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
-    """Automatic mixed precision in bfloat16, or none for float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
 @torch.inference_mode()
 def evaluate(
     network: RecurrentNetwork, examples: tuple[Tensor, Tensor], precision: str
 ) -> dict[str, float]:
     """Mean cross-entropy and accuracy on examples (scenes, categories)."""
-    device = next(network.parameters()).device
     logits = []
     for images in examples[0].split(VALIDATION_BATCH):
-        with mixed_precision(device, precision):
-            logits.append(network(images.to(device)).logits.float().cpu())
+        with mixed_precision(network.device, precision):
+            logits.append(network(images.to(network.device)).logits.float().cpu())
     scores = torch.cat(logits)
     return {
         "validation_loss": F.cross_entropy(scores, examples[1]).item(),
