@@ -79,7 +79,7 @@ def training(sources: Sources, fast: bool) -> Callable[[], None]:
         number += 1
         optimizer.zero_grad()
         if fast:
-            images, labels = draw(sources, DISTRIBUTION, 1, indices)
+            images, labels = draw(paint, sources, DISTRIBUTION, 1, indices)
             with mixed_precision(torch.device("cpu"), "bfloat16"):
                 logits = network(images).logits
         else:
@@ -205,11 +205,11 @@ def main() -> None:
 
     def perturb_plainly() -> None:
         recipe = experiment.recipe(range(PERTURBED))
-        images, permutations = experiment.images(recipe), experiment.permutations(range(PERTURBED))
+        images, permutations = experiment.paint(recipe), experiment.permutations(range(PERTURBED))
         with torch.inference_mode():
             _, flows = plain(images)
             for variable in ALTERATIONS:
-                altered = experiment.images(alter(recipe, variable, "opposite", UNJITTERED))
+                altered = experiment.paint(alter(recipe, variable, "opposite", UNJITTERED))
                 for t, here in enumerate(flows):
                     for layer, flow in here.items():
                         for kind in ("systematic", "control"):

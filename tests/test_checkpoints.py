@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from networks import PAPER, SMALL
 from recurrence.checkpoints import CURVE, import_checkpoint
-from test_network import CONFIG, SMALL
 from test_workflow import TINY, Study
 
 NAMES = {
@@ -95,7 +95,7 @@ def logits(w: Weights, interaction: str, image: Tensor, timesteps: int) -> Tenso
 
 
 @pytest.mark.parametrize("interaction", NAMES)
-@pytest.mark.parametrize("config", [SMALL, CONFIG], ids=["small", "paper"])
+@pytest.mark.parametrize("config", [SMALL, PAPER], ids=["small", "paper"])
 def test_an_imported_network_computes_what_the_released_weights_say(
     tmp_path: Path, interaction: str, config: dict[str, Any]
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from networks import PAPER, SMALL
 from plain import PlainNetwork
 from recurrence.network import (
     LAYERS,
@@ -21,23 +22,6 @@ from recurrence.network import (
     mixed_precision,
     save_network,
 )
-
-CONFIG: dict[str, Any] = {
-    "timesteps": 4,
-    "channels": {"conv1": 8, "conv2": 16},
-    "kernel": 5,
-    "units": 128,
-    "lateral": ["conv1", "conv2", "fc"],
-    "topdown": [
-        "conv1_to_input",
-        "conv2_to_input",
-        "fc_to_input",
-        "conv2_to_conv1",
-        "fc_to_conv1",
-        "fc_to_conv2",
-    ],
-}
-SMALL = {**CONFIG, "channels": {"conv1": 3, "conv2": 4}, "units": 10, "timesteps": 3}
 
 
 def made(interaction: str, config: Mapping[str, Any] = SMALL, seed: int = 0) -> RecurrentNetwork:
@@ -121,7 +105,7 @@ def plain(
     "config",
     [
         SMALL,
-        CONFIG,
+        PAPER,
         {**SMALL, "timesteps": 1},
         {**SMALL, "lateral": ["conv1"], "topdown": ["fc_to_input"]},
     ],
@@ -255,7 +239,7 @@ def test_only_the_used_connections_exist() -> None:
 
 
 def test_the_papers_network_has_its_12_6_million_parameters() -> None:
-    count = sum(p.numel() for p in RecurrentNetwork("multiplicative", CONFIG).parameters())
+    count = sum(p.numel() for p in RecurrentNetwork("multiplicative", PAPER).parameters())
     assert count == 12_662_894
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from networks import SMALL
 from recurrence import storage
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
@@ -22,14 +23,6 @@ from recurrence.recording import (
 from recurrence.rendering import render
 from recurrence.scenes import LABELS, SceneDistribution, Sources, sample
 
-CONFIG: dict[str, Any] = {
-    "timesteps": 3,
-    "channels": {"conv1": 3, "conv2": 4},
-    "kernel": 5,
-    "units": 10,
-    "lateral": ["conv1", "fc"],
-    "topdown": ["conv1_to_input", "fc_to_conv2"],
-}
 COUNT, SHARD = 70, 60
 
 
@@ -51,7 +44,7 @@ def scene_files(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> l
 
 def made(interaction: str) -> RecurrentNetwork:
     torch.manual_seed(1)
-    return RecurrentNetwork(interaction, CONFIG).eval()
+    return RecurrentNetwork(interaction, SMALL).eval()
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
@@ -123,7 +116,7 @@ def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Pa
         parameter.data *= 100  # so that it matters
     progress = Progress("record", [], SHARD)
     _, _, ablation = record(network, scene_files, SHARD, "float32", tmp_path / "a.h5", {}, progress)
-    without = RecurrentNetwork("additive", {**CONFIG, "lateral": ["conv1"]}).eval()
+    without = RecurrentNetwork("additive", {**SMALL, "lateral": ["conv1", "conv2"]}).eval()
     without.load_state_dict(network.state_dict(), strict=False)
     with h5py.File(scene_files[0]) as file, torch.inference_mode():
         images = torch.from_numpy(file["scenes"][:])[:, None]

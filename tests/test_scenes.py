@@ -4,10 +4,12 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import plain
+from recurrence.device_rendering import render_tensors
 from recurrence.rendering import render
 from recurrence.scenes import (
     ALTERATIONS,
@@ -24,10 +26,14 @@ UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
 def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
-    scenes = render(sources, recipe)
-    assert scenes.shape == (len(recipe), 1, 100, 100) and scenes.dtype == np.float32
-    for n in range(len(recipe)):
-        np.testing.assert_allclose(scenes[n, 0], plain.paint(sources, recipe, n), atol=1e-5, rtol=0)
+    """Both renderers, the compiled one and the one of tensor operations."""
+    expected = np.stack([plain.paint(sources, recipe, n)[None] for n in range(len(recipe))])
+    for scenes in (
+        render(sources, recipe),
+        render_tensors(torch.from_numpy(sources.images), recipe).numpy(),
+    ):
+        assert scenes.dtype == np.float32
+        np.testing.assert_allclose(scenes, expected, atol=1e-5, rtol=0)
 
 
 def test_scenes_equal_scipy(sources: Sources) -> None:

@@ -8,20 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
+from networks import SMALL
 from recurrence import training
+from recurrence.device_rendering import renderer
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.training import DivergedError, distribution_at, learning_rate, resumable, train
 
-NETWORK: dict[str, Any] = {
-    "timesteps": 2,
-    "channels": {"conv1": 2, "conv2": 2},
-    "kernel": 5,
-    "units": 8,
-    "lateral": ["conv1", "conv2", "fc"],
-    "topdown": ["fc_to_conv1", "conv2_to_conv1"],
-}
 CONFIG: dict[str, Any] = {
     "iterations": 12,
     "batch": 4,
@@ -63,7 +57,7 @@ def run(
     distribution: SceneDistribution = SceneDistribution(),  # noqa: B008
 ) -> tuple[RecurrentNetwork, pd.DataFrame]:
     torch.manual_seed(0)
-    network = RecurrentNetwork("multiplicative", NETWORK)
+    network = RecurrentNetwork("multiplicative", SMALL)
     cpu, progress = torch.device("cpu"), KillAt(kill_at)
     curve = train(network, sources, sources, distribution, config, 3, state, cpu, progress)
     return network, curve
@@ -97,13 +91,14 @@ def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> 
     config = CONFIG | {"iterations": 3, "precision": "float32", "clip_norm": None}
     network, _ = run(sources, tmp_path / "state.pt", config)
     torch.manual_seed(0)
-    plain = RecurrentNetwork("multiplicative", NETWORK)
+    plain = RecurrentNetwork("multiplicative", SMALL)
     moments = {n: (torch.zeros_like(p), torch.zeros_like(p)) for n, p in plain.named_parameters()}
     stream = training.derive_seed(3, "training")
+    paint = renderer(sources, torch.device("cpu"))
     for i in (1, 2, 3):
         indices = range((i - 1) * 4, i * 4)
         distribution = distribution_at(i, SceneDistribution(), config)
-        images, labels = training.draw(sources, distribution, stream, indices)
+        images, labels = training.draw(paint, sources, distribution, stream, indices)
         plain.zero_grad()
         torch.nn.functional.cross_entropy(plain(images).logits, labels).backward()
         with torch.no_grad():

@@ -21,7 +21,9 @@ rule perturb_network:
         perturbation=config["perturbation"],
         scenes=PERTURBED,
         seed=SEED,
-        code=fingerprint("perturb_network", "perturbation", "network", "rendering", "scenes"),
+        code=fingerprint(
+            "perturb_network", "perturbation", "network", "device_rendering", "rendering", "scenes"
+        ),
     message:
         "perturb: {wildcards.interaction} network {wildcards.instance}"
     script:

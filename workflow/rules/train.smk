@@ -31,7 +31,9 @@ rule train_network:
         training=config["training"],
         scenes=DISTRIBUTION,
         seed=SEED,
-        code=fingerprint("train_network", "training", "network", "rendering", "scenes"),
+        code=fingerprint(
+            "train_network", "training", "network", "device_rendering", "rendering", "scenes"
+        ),
     message:
         "train: {wildcards.interaction} network {wildcards.instance}"
     script:

@@ -7,6 +7,7 @@ difference with its elements permuted.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
 from recurrence.network import LAYERS, Intervention, RecurrentNetwork, Trajectory
-from recurrence.rendering import render
 from recurrence.scenes import ALTERATIONS, Recipe, SceneDistribution, Sources, alter, sample
 from recurrence.storage import create_hdf5, write_dataset
 
@@ -51,8 +52,10 @@ class Experiment:
             self.sources, self.distribution, derive_seed(self.seed, "perturbation scenes"), indices
         )
 
-    def images(self, recipe: Recipe) -> Tensor:
-        return torch.from_numpy(render(self.sources, recipe)).to(self.network.device)
+    @cached_property
+    def paint(self) -> Renderer:
+        """From recipes to scenes on the network's device."""
+        return renderer(self.sources, self.network.device)
 
     def permutations(self, indices: range) -> dict[str, Tensor]:
         """For each layer, one random permutation (n, elements) of its map for each of the scenes ``indices``."""
@@ -62,10 +65,7 @@ class Experiment:
             generator = np.random.default_rng([key, index])
             for layer in LAYERS:
                 drawn[layer].append(generator.permutation(int(np.prod(self.network.shapes[layer]))))
-        return {
-            layer: torch.from_numpy(np.stack(each)).to(self.network.device)
-            for layer, each in drawn.items()
-        }
+        return {layer: send(np.stack(each), self.network.device) for layer, each in drawn.items()}
 
 
 def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def _count_hits(
 ) -> None:
     """Add the correct answers on the scenes ``indices`` to ``hits`` (kind, rendering, layer, timestep, variable)."""
     network, recipe = experiment.network, experiment.recipe(indices)
-    images, permutations = experiment.images(recipe), experiment.permutations(indices)
+    images, permutations = experiment.paint(recipe), experiment.permutations(indices)
     category = torch.from_numpy(recipe.labels(experiment.sources)["category"]).to(images.device)
     known = network(images)
 
@@ -126,7 +126,7 @@ def _count_hits(
         made = renderings if variable in RENDERED_TWICE else renderings[:1]
         for rendering in made:
             altered = network(
-                experiment.images(alter(recipe, variable, rendering, experiment.distribution))
+                experiment.paint(alter(recipe, variable, rendering, experiment.distribution))
             )
             filed = [rendering] if variable in RENDERED_TWICE else renderings
             for layer, timestep, flows in replacements(known, altered, permutations):
@@ -165,8 +165,8 @@ def write_example(
     network, indices = experiment.network, range(CANDIDATES)
     recipe = experiment.recipe(indices)
     category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
-    images = experiment.images(recipe)
-    altered_images = experiment.images(alter(recipe, variable, "opposite", experiment.distribution))
+    images = experiment.paint(recipe)
+    altered_images = experiment.paint(alter(recipe, variable, "opposite", experiment.distribution))
     known, altered = network(images), network(altered_images)
     if network.timesteps < timestep or layer not in known.flows[timestep - 1]:
         with create_hdf5(path, {}):

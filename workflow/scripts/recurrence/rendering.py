@@ -6,6 +6,7 @@ coefficients. The rotation is then a sum over 4 x 4 coefficients a pixel; shuffl
 clutter object only changes which pixels are asked for.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from recurrence.scenes import CANVAS, OBJECTS, SOURCE, Floats, Recipe, Sources
+from recurrence.scenes import CANVAS, OBJECTS, SOURCE, Floats, Ints, Recipe, Sources
 
 Images = npt.NDArray[np.float32]
 
@@ -122,7 +123,7 @@ def _paint(  # type: ignore[no-untyped-def]
     sides,
     angles,
     again,
-    centres,
+    corners,
     blocks,
     targets,
     present,
@@ -157,7 +158,7 @@ def _paint(  # type: ignore[no-untyped-def]
                     into = (k // 3 * block, k % 3 * block)
                     _rotate(coefficients, side, cosine, sine, source, into, block, shown)
             low, scale = _min_max(shown, side, side)
-            top, left = centres[n, o, 0] - side // 2, centres[n, o, 1] - side // 2
+            top, left = corners[n, o]
             for i in range(side):
                 for j in range(side):
                     ink = (shown[i, j] - low) * scale
@@ -168,11 +169,21 @@ def _paint(  # type: ignore[no-untyped-def]
                 canvas[i, j] = (canvas[i, j] - low) * scale
 
 
-def render(sources: Sources, recipe: Recipe) -> Images:
-    """The scenes (n, 1, 100, 100), float32 in [0, 1].
+@dataclass(frozen=True)
+class Layout:
+    """Where a recipe's objects come to lie, and the matrices that make them."""
 
-    Raises ``ValueError`` if an object would leave the canvas.
-    """
+    side: Ints  # (n, 8) pixels
+    corner: Ints  # (n, 8, 2) row and column of an object's first pixel
+    which: Ints  # (n, 8) index into the matrices
+    zooms: Images  # (sizes, largest side + 3, 28) to spline coefficients
+    prefilters: (
+        Images  # (sizes, largest side + 3, largest side + 3) of an object that is rotated again
+    )
+
+
+def layout(recipe: Recipe) -> Layout:
+    """Work out what is the same for all renderers. Raises ``ValueError`` if an object would leave the canvas."""
     zoomed = side_after(SOURCE, recipe.factor)
     side = side_after(zoomed, recipe.second_factor)
     corner = recipe.centre - (side // 2)[..., None]
@@ -184,16 +195,31 @@ def render(sources: Sources, recipe: Recipe) -> Images:
     code, which = np.unique(zoomed * CANVAS + side, return_inverse=True)
     sizes = [divmod(pair, CANVAS) for pair in code.tolist()]
     width = int(side.max()) + 3
+    return Layout(
+        side,
+        corner,
+        which.reshape(side.shape),
+        _stack([_zoom_and_prefilter(*pair) for pair in sizes], width, SOURCE),
+        _stack([_prefilter(last) for _, last in sizes], width, width),
+    )
+
+
+def render(sources: Sources, recipe: Recipe) -> Images:
+    """The scenes (n, 1, 100, 100), float32 in [0, 1].
+
+    Raises ``ValueError`` if an object would leave the canvas.
+    """
+    plan = layout(recipe)
     canvases = np.zeros((len(recipe), CANVAS, CANVAS), np.float32)
     _paint(
         sources.images[recipe.image].astype(np.float32) / np.float32(255),
-        _stack([_zoom_and_prefilter(*pair) for pair in sizes], width, SOURCE),
-        _stack([_prefilter(last) for _, last in sizes], width, width),
-        which.reshape(side.shape),
-        side,
+        plan.zooms,
+        plan.prefilters,
+        plan.which,
+        plan.side,
         np.deg2rad(recipe.angle),
         np.deg2rad(recipe.second_angle),
-        recipe.centre,
+        plan.corner,
         recipe.blocks,
         recipe.target,
         recipe.present,

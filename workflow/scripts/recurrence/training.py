@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
 from recurrence.network import RecurrentNetwork, mixed_precision
-from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, sample
 from recurrence.storage import atomic
 
@@ -74,7 +74,9 @@ def train(
     """
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
+    paint = renderer(training, device)
     examples = draw(
+        renderer(validation, device),
         validation,
         distribution,
         derive_seed(seed, "validation"),
@@ -95,14 +97,14 @@ def train(
 
     def batch_of(number: int) -> tuple[Tensor, Tensor]:
         now = distribution_at(number, distribution, config)
-        return draw(training, now, stream, range((number - 1) * batch, number * batch))
+        return draw(paint, training, now, stream, range((number - 1) * batch, number * batch))
 
     checked, started = iteration, time.perf_counter()
     with ThreadPoolExecutor(1) as painter:
         upcoming = painter.submit(batch_of, iteration + 1)
         while iteration < last:
             iteration += 1
-            images, categories = (part.to(device, non_blocking=True) for part in upcoming.result())
+            images, categories = upcoming.result()
             if iteration < last:
                 upcoming = painter.submit(batch_of, iteration + 1)
             for group in optimizer.param_groups:
@@ -143,13 +145,16 @@ def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
 
 
 def draw(
-    sources: Sources, distribution: SceneDistribution, seed: int, indices: range
+    paint: Renderer,
+    sources: Sources,
+    distribution: SceneDistribution,
+    seed: int,
+    indices: range,
 ) -> tuple[Tensor, Tensor]:
-    """Scenes (n, 1, 100, 100) float32 and their categories (n,)."""
+    """Scenes (n, 1, 100, 100) float32 and their categories (n,), on the device that ``paint`` paints on."""
     recipe = sample(sources, distribution, seed, indices)
-    return torch.from_numpy(render(sources, recipe)), torch.from_numpy(
-        recipe.labels(sources)["category"]
-    )
+    images = paint(recipe)
+    return images, send(recipe.labels(sources)["category"], images.device)
 
 
 @torch.inference_mode()
@@ -160,7 +165,7 @@ def evaluate(
     logits = []
     for images in examples[0].split(VALIDATION_BATCH):
         with mixed_precision(network.device, precision):
-            logits.append(network(images.to(network.device)).logits.float().cpu())
+            logits.append(network(images).logits.float())
     scores = torch.cat(logits)
     return {
         "validation_loss": F.cross_entropy(scores, examples[1]).item(),

@@ -1,0 +1,20 @@
+"""The ``network`` blocks that several tests use."""
+
+from typing import Any
+
+PAPER: dict[str, Any] = {
+    "timesteps": 4,
+    "channels": {"conv1": 8, "conv2": 16},
+    "kernel": 5,
+    "units": 128,
+    "lateral": ["conv1", "conv2", "fc"],
+    "topdown": [
+        "conv1_to_input",
+        "conv2_to_input",
+        "fc_to_input",
+        "conv2_to_conv1",
+        "fc_to_conv1",
+        "fc_to_conv2",
+    ],
+}
+SMALL = {**PAPER, "channels": {"conv1": 3, "conv2": 4}, "units": 10, "timesteps": 3}

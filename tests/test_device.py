@@ -1,0 +1,51 @@
+"""Nothing stays on the host when the network is on a GPU: shapes and devices are worked out for a pretended one."""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+
+from networks import SMALL
+from recurrence.device_rendering import render_tensors, send
+from recurrence.network import Intervention, RecurrentNetwork
+from recurrence.perturbation import replacements
+from recurrence.recording import energy_outside
+from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+
+GPU = torch.device("cuda", 0)
+
+
+def test_scenes_are_painted_on_the_device(sources: Sources) -> None:
+    unjittered = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
+    recipe = sample(sources, unjittered, 1, range(3))
+    recipes = [recipe] + [alter(recipe, v, "compounded", unjittered) for v in ALTERATIONS]
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        images = torch.empty(sources.images.shape, dtype=torch.uint8, device=GPU)
+        for each in recipes:
+            scenes = render_tensors(images, each)
+            assert scenes.device == GPU and scenes.shape == (3, 1, 100, 100)
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+def test_passes_stay_on_the_device(interaction: str) -> None:
+    network = RecurrentNetwork(interaction, SMALL)
+    places = {name: (weight.shape, weight.stride()) for name, weight in network.named_parameters()}
+    with FakeTensorMode(), torch.inference_mode():
+        weights = {name: torch.empty_strided(*place, device=GPU) for name, place in places.items()}
+        images, altered = (torch.empty(2, 1, 100, 100, device=GPU) for _ in range(2))
+        known, other = (functional_call(network, weights, (x,)) for x in (images, altered))
+        assert known.logits.device == GPU
+        assert energy_outside(known, images).device == GPU
+        permutations = {
+            layer: torch.empty(2, torch.Size(shape).numel(), dtype=torch.long, device=GPU)
+            for layer, shape in network.shapes.items()
+        }
+        for layer, timestep, flows in replacements(known, other, permutations):
+            for flow in flows.values():
+                again = (images, Intervention(layer, timestep, flow), known)
+                assert functional_call(network, weights, again).logits.device == GPU
+
+
+def test_an_array_is_sent_whole() -> None:
+    numbers = torch.arange(6).view(2, 3)
+    assert torch.equal(send(numbers.numpy(), torch.device("cpu")), numbers)
