@@ -21,6 +21,10 @@ include: "workflow/rules/perturb.smk"
 include: "workflow/rules/figures.smk"
 
 
+onstart:
+    require_writable(RUN, DATA)
+
+
 rule all:
     default_target: True
     input:

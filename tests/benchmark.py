@@ -3,282 +3,445 @@
     python tests/benchmark.py results/quick/multiplicative/instance1/model.safetensors results/benchmark
 
 Each task does the same work both ways, in turn, several times; medians are written to benchmark.csv (task,
-plain_seconds, fast_seconds, ratio, unit) and drawn in benchmark.png. It wants a quiet machine, a trained network and
-the test scenes of its run.
+plain_seconds, fast_seconds, ratio, unit) and drawn in benchmark.png. rates.csv says what share of the machine's peak
+the arithmetic reaches; growth.csv and growth.png say how time grows with the work. It wants a quiet machine, a trained
+network and the test scenes of its run, and a quarter of an hour, most of it for the plain read-outs.
 """
 
 import argparse
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 import torch.nn.functional as F
 import yaml
+from torch.utils.flop_counter import FlopCounterMode
 
 from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
 from recurrence.datasets import load_shard
+from recurrence.device_rendering import renderer
 from recurrence.job import keep_freed_memory
 from recurrence.network import LAYERS, RecurrentNetwork, load_network, mixed_precision
 from recurrence.perturbation import Experiment, perturb
-from recurrence.recording import MANTISSA, round_mantissa
+from recurrence.recording import BATCH, MANTISSA, round_mantissa
 from recurrence.rendering import render
 from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
 from recurrence.training import draw
 
-ROOT = Path(__file__).parents[1]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-BATCH = CONFIG["training"]["batch"]
-PERTURBED = 20  # scenes of the perturbation task
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+CPU = torch.device("cpu")
+DATA = Path(CONFIG["data"]["folder"])
 DISTRIBUTION = SceneDistribution()
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
+BLUE = "#0072B2"
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The same work, ``plain`` and ``fast``; one of them may give the seconds itself."""
+
+    name: str
+    unit: str
+    threads: int
+    repeats: int
+    plain: Work
+    fast: Work
+
+    def measure(self) -> dict[str, Any]:
+        """A row of benchmark.csv: medians of runs in turn."""
+        torch.set_num_threads(self.threads)
+        times = [(seconds(self.plain), seconds(self.fast)) for _ in range(self.repeats)]
+        plain, fast = (statistics.median(each) for each in zip(*times, strict=True))
+        task = f"{self.name}, {self.threads} thread{'s' * (self.threads > 1)}"
+        row = {"task": task, "plain_seconds": plain, "fast_seconds": fast, "ratio": plain / fast}
+        print(
+            f"{task:<52} {plain:9.4g} s {fast:9.4g} s {plain / fast:6.1f} x   {self.unit}",
+            flush=True,
+        )
+        return row | {"unit": self.unit}
+
+
+def seconds(work: Work) -> float:
+    """How long ``work`` takes, or what it says."""
+    start = time.perf_counter()
+    told = work()
+    return told if isinstance(told, float) else time.perf_counter() - start
 
 
 class Silent:
     """A job that tells nothing of its progress."""
 
-    total = 0
-
     def due(self) -> bool:
         return False
 
 
-def in_turn(
-    plain: Callable[[], float | None], fast: Callable[[], float | None], repeats: int
-) -> tuple[float, float]:
-    """Median seconds of the two, run in turn. A function may give its seconds itself."""
-
-    def seconds(work: Callable[[], float | None]) -> float:
-        start = time.perf_counter()
-        told = work()
-        return told if told is not None else time.perf_counter() - start
-
-    times = [(seconds(plain), seconds(fast)) for _ in range(repeats)]
-    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+def load_sources(split: str) -> Sources:
+    """The source images of one split."""
+    return Sources.join(
+        *(load_shard(DATA / f"shards/{d}-{split}.h5") for d in ("mnist", "fashion"))
+    )
 
 
-def training(sources: Sources, fast: bool) -> Callable[[], None]:
-    """One iteration with its scenes, warmed up."""
-    network: Any = RecurrentNetwork("multiplicative", CONFIG["network"])
-    if not fast:
-        network = PlainNetwork("multiplicative", CONFIG["network"], network.shapes)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=fast or None)
-    number = 0
+def plain_iteration(sources: Sources) -> Work:
+    """One training iteration with its scenes: scipy, eager float32, both interactions present."""
+    network = PlainNetwork(
+        "multiplicative", CONFIG["network"], RecurrentNetwork("additive", CONFIG["network"]).shapes
+    )
+
+    def batch(indices: range) -> tuple[torch.Tensor, torch.Tensor]:
+        recipe = sample(sources, DISTRIBUTION, 1, indices)
+        scenes = np.stack([paint(sources, recipe, n) for n in range(len(recipe))])
+        images = torch.from_numpy(scenes.astype(np.float32))[:, None]
+        return images, torch.from_numpy(recipe.labels(sources)["category"])
+
+    return iterations(network, lambda images: network(images)[0], batch, fused=False)
+
+
+def fast_iteration(
+    sources: Sources,
+    timesteps: int = CONFIG["network"]["timesteps"],
+    size: int = CONFIG["training"]["batch"],
+) -> Work:
+    """One training iteration with its scenes, as the workflow does it."""
+    network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
+    batch = partial(draw, renderer(sources, CPU), sources, DISTRIBUTION, 1)
+
+    def logits(images: torch.Tensor) -> torch.Tensor:
+        with mixed_precision(CPU, CONFIG["training"]["precision"]):
+            return network(images).logits.float()
+
+    return iterations(network, logits, batch, fused=True, size=size)
+
+
+def iterations(
+    network: torch.nn.Module,
+    logits: Callable[[torch.Tensor], torch.Tensor],
+    batch: Callable[[range], tuple[torch.Tensor, torch.Tensor]],
+    fused: bool,
+    size: int = CONFIG["training"]["batch"],
+) -> Work:
+    """A function that does one iteration more each time it is called."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=fused)
+    done = 0
 
     def iteration() -> None:
-        nonlocal number
-        indices = range(number * BATCH, (number + 1) * BATCH)
-        number += 1
+        nonlocal done
+        images, labels = batch(range(done * size, (done + 1) * size))
+        done += 1
         optimizer.zero_grad()
-        if fast:
-            images, labels = draw(paint, sources, DISTRIBUTION, 1, indices)
-            with mixed_precision(torch.device("cpu"), "bfloat16"):
-                logits = network(images).logits
-        else:
-            recipe = sample(sources, DISTRIBUTION, 1, indices)
-            scenes = np.stack([paint(sources, recipe, n) for n in range(BATCH)])
-            images = torch.from_numpy(scenes.astype(np.float32))[:, None]
-            labels = torch.from_numpy(recipe.labels(sources)["category"])
-            logits = network(images)[0]
-        F.cross_entropy(logits.float(), labels).backward()
+        F.cross_entropy(logits(images), labels).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
 
-    for _ in range(3):
+    for _ in range(3):  # warms up
         iteration()
     return iteration
 
 
-def _train_beside(folder: Path, barrier: Any, times: Any) -> None:
+def _train_beside(barrier: Any, times: Any) -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
-    iteration = training(load_sources(folder, "test"), fast=True)
+    iteration = fast_iteration(load_sources("test"))
+
+    def twenty() -> None:
+        for _ in range(20):
+            iteration()
+
     barrier.wait()
-    start = time.perf_counter()
-    for _ in range(20):
-        iteration()
-    times.put((time.perf_counter() - start) / 20)
+    times.put(seconds(twenty) / 20)
 
 
-def side_by_side(folder: Path) -> float:
+def side_by_side() -> float:
     """Seconds an iteration, of two networks that train at the same time on a core each."""
     context = multiprocessing.get_context("spawn")
     barrier, times = context.Barrier(2), context.Queue()
-    both = [context.Process(target=_train_beside, args=(folder, barrier, times)) for _ in range(2)]
+    both = [context.Process(target=_train_beside, args=(barrier, times)) for _ in range(2)]
     for process in both:
         process.start()
     each = [times.get() for _ in both]
     for process in both:
         process.join()
-    return 1 / sum(1 / seconds for seconds in each)
+    return 1 / sum(1 / taken for taken in each)
 
 
-def load_sources(folder: Path, split: str) -> Sources:
-    """The source images below a data folder."""
-    return Sources.join(
-        *(load_shard(folder / f"shards/{d}-{split}.h5") for d in ("mnist", "fashion"))
-    )
+@dataclass(frozen=True)
+class Subject:
+    """A trained network, its plain counterpart and what they are measured on."""
 
+    model: Path
 
-def main() -> None:
-    """Measure all tasks."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="model.safetensors of a trained network")
-    parser.add_argument("output", type=Path, help="a folder")
-    asked = parser.parse_args()
-    keep_freed_memory()
-    data = Path(CONFIG["data"]["folder"])
-    sources = load_sources(data, "test")
-    fast = load_network(asked.model, torch.device("cpu"))
-    plain = PlainNetwork(fast.interaction, CONFIG["network"], fast.shapes).eval()
-    plain.copy_weights(fast)
-    rows: list[dict[str, Any]] = []
+    @cached_property
+    def fast(self) -> RecurrentNetwork:
+        return load_network(self.model, CPU)
 
-    def report(task: str, seconds: tuple[float, float], unit: str) -> None:
-        ratio = seconds[0] / seconds[1]
-        rows.append(
-            dict(
-                zip(
-                    ("task", "plain_seconds", "fast_seconds", "ratio", "unit"),
-                    (task, *seconds, ratio, unit),
-                    strict=True,
-                )
+    @cached_property
+    def plain(self) -> PlainNetwork:
+        plain = PlainNetwork(self.fast.interaction, CONFIG["network"], self.fast.shapes).eval()
+        plain.copy_weights(self.fast)
+        return plain
+
+    @cached_property
+    def sources(self) -> Sources:
+        return load_sources("test")
+
+    @cached_property
+    def scenes(self) -> dict[str, torch.Tensor]:
+        """1,000 test scenes, cluttered and clean, (1000, 1, 100, 100)."""
+        with h5py.File(DATA / "scenes/standard/test-00.h5") as file:
+            return {name: torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")}
+
+    @cached_property
+    def labels(self) -> dict[str, npt.NDArray[np.uint8]]:
+        with h5py.File(DATA / "scenes/standard/test-00.h5") as file:
+            return {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
+
+    def infer(self, network: Any, precision: str, count: int = 200) -> None:
+        with torch.inference_mode(), mixed_precision(CPU, precision):
+            for batch in self.scenes["scenes"][:count].split(BATCH):
+                network(batch)
+
+    def perturb(self, scenes: int) -> None:
+        block = {"renderings": ["opposite"], "repeats": 1, "scenes": scenes}
+        perturb(Experiment(self.fast, self.sources, UNJITTERED, 1), block, Silent())  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def perturb_plainly(self, scenes: int) -> None:
+        """Two full passes for every variable, layer, timestep and kind."""
+        experiment = Experiment(self.fast, self.sources, UNJITTERED, 1)
+        recipe, permutations = (
+            experiment.recipe(range(scenes)),
+            experiment.permutations(range(scenes)),
+        )
+        images = experiment.paint(recipe)
+        _, flows = self.plain(images)
+        for variable in ALTERATIONS:
+            altered = experiment.paint(alter(recipe, variable, "opposite", UNJITTERED))
+            for t, here in enumerate(flows):
+                for layer, flow in here.items():
+                    for kind in ("systematic", "control"):
+                        other = self.plain(altered)[1][t][layer]
+                        if kind == "control":
+                            change = (other - flow).flatten(1).gather(1, permutations[layer])
+                            other = flow + change.view(flow.shape)
+                        self.plain(images, (layer, t + 1, other))
+
+    @cached_property
+    def feature_sets(self) -> list[npt.NDArray[np.float16]]:
+        """All that is read out from 1,000 scenes: activations on cluttered and clean scenes, and flows."""
+        with torch.inference_mode():
+            runs, clean = (
+                [self.fast(x) for x in images.split(100)] for images in self.scenes.values()
             )
-        )
-        print(
-            f"{task:<60} {seconds[0]:10.4g} s {seconds[1]:10.4g} s {ratio:7.1f} x   {unit}",
-            flush=True,
-        )
 
-    torch.set_num_threads(1)
-    recipe = sample(sources, DISTRIBUTION, 2, range(64))
+        def stored(kind: str, parts: list[torch.Tensor]) -> npt.NDArray[np.float16]:
+            return round_mantissa(torch.cat(parts).flatten(1), MANTISSA[kind])
+
+        return [
+            stored("activation", [run.activities[t].outputs[layer] for run in passes])
+            for passes in (runs, clean)
+            for t in range(self.fast.timesteps)
+            for layer in LAYERS
+        ] + [
+            stored("recurrent_flow", [run.flows[t][layer] for run in runs])
+            for t in range(1, self.fast.timesteps)
+            for layer in LAYERS
+        ]
+
+    def decode_plainly(self) -> None:
+        for values in self.feature_sets:
+            for labels in self.labels.values():
+                read_out(values.astype(np.float64), labels, CONFIG["decoding"]["fit"], 0)
+
+    def decode(self) -> None:
+        block = CONFIG["decoding"]
+        for values in self.feature_sets:
+            factor = decoding.gram_factor(values)
+            for labels in self.labels.values():
+                decoding.read_out(factor, labels, block["fit"], 0, block["max_iter"])
+
+
+def tasks(subject: Subject) -> Iterator[Task]:
+    """The table of ratios, the quick ones first."""
+    sources, recipe = subject.sources, sample(subject.sources, DISTRIBUTION, 2, range(128))
     render(sources, recipe)  # compiles
 
     def paint_all() -> None:
         for n in range(len(recipe)):
             paint(sources, recipe, n)
 
-    def render_all() -> None:
-        render(sources, sample(sources, DISTRIBUTION, 2, range(64)))
+    yield Task(
+        "scenes", "128 scenes", 1, 15,
+        paint_all, lambda: render(sources, sample(sources, DISTRIBUTION, 2, range(128))),
+    )  # fmt: skip
+    iteration = f"iteration, batch of {CONFIG['training']['batch']}"
+    plain = plain_iteration(sources)
+    yield Task("training with its scenes", iteration, 2, 9, plain, fast_iteration(sources))
+    yield Task(
+        "two networks side by side, a core each, against one plain",
+        iteration, 2, 3, plain, side_by_side,
+    )  # fmt: skip
+    infer, precision = subject.infer, CONFIG["record"]["precision"]
+    infer(subject.fast, precision)
+    yield Task(
+        "inference for recording", "200 scenes", 2, 9,
+        lambda: infer(subject.plain, "float32"), lambda: infer(subject.fast, precision),
+    )  # fmt: skip
+    yield Task(
+        "perturbation, all 72 x 2", "25 scenes", 2, 2,
+        lambda: subject.perturb_plainly(25), lambda: subject.perturb(25),
+    )  # fmt: skip
+    sets = subject.feature_sets
+    yield Task(
+        f"decoding, {len(sets)} feature sets x {len(subject.labels)} variables",
+        "repeat of 1,000 scenes", 1, 1, subject.decode_plainly, subject.decode,
+    )  # fmt: skip
 
-    report("scenes, 1 core", in_turn(paint_all, render_all, 7), "64 scenes")
 
-    torch.set_num_threads(2)
-    iterations = training(sources, fast=False), training(sources, fast=True)
-    report(
-        "training iteration with its scenes, 2 cores", in_turn(*iterations, 7), f"batch of {BATCH}"
-    )
-    plain_iteration = iterations[0]
-    report(
-        "two networks side by side, 1 core each",
-        in_turn(plain_iteration, lambda: side_by_side(data), 3),
-        "iteration (of one plain network on 2 cores)",
-    )
+def peak(dtype: torch.dtype) -> float:
+    """GFLOP/s of a large matrix product on one core."""
+    side = 2048
+    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
+    a @ b
+    return 2 * side**3 / min(seconds(lambda: a @ b) for _ in range(5)) / 1e9
 
-    with h5py.File(data / "scenes/standard/test-00.h5") as file:
-        scenes, clean_scenes = (
-            torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")
-        )
-        labels = {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
 
-    def infer(network: Any) -> None:
-        with torch.inference_mode():
-            for batch in scenes[:200].split(50):
-                network(batch)
-
-    infer(fast)
-    report(
-        "inference for recording, 2 cores",
-        in_turn(lambda: infer(plain), lambda: infer(fast), 5),
-        "200 scenes",
-    )
-
-    experiment = Experiment(fast, sources, UNJITTERED, 1)
-
-    def perturb_plainly() -> None:
-        recipe = experiment.recipe(range(PERTURBED))
-        images, permutations = experiment.paint(recipe), experiment.permutations(range(PERTURBED))
-        with torch.inference_mode():
-            _, flows = plain(images)
-            for variable in ALTERATIONS:
-                altered = experiment.paint(alter(recipe, variable, "opposite", UNJITTERED))
-                for t, here in enumerate(flows):
-                    for layer, flow in here.items():
-                        for kind in ("systematic", "control"):
-                            other = plain(altered)[1][t][layer]
-                            if kind == "control":
-                                change = (other - flow).flatten(1).gather(1, permutations[layer])
-                                other = flow + change.view(flow.shape)
-                            plain(images, (layer, t + 1, other))
-
-    def perturb_fast() -> None:
-        perturb(
-            experiment, {"renderings": ["opposite"], "repeats": 1, "scenes": PERTURBED}, Silent()
-        )  # type: ignore[arg-type]
-
-    report(
-        "perturbation, all 72 x 2, 2 cores",
-        in_turn(perturb_plainly, perturb_fast, 1),
-        f"{PERTURBED} scenes",
-    )
-
+def rates(subject: Subject) -> pd.DataFrame:
+    """What share of the peak the arithmetic of each stage reaches on one core, with all that is around it."""
     torch.set_num_threads(1)
-
-    with torch.inference_mode():
-        runs = [fast(batch) for batch in scenes.split(100)]
-        clean = [fast(batch) for batch in clean_scenes.split(100)]
-
-    def stored(kind: str, parts: list[torch.Tensor]) -> Any:
-        return round_mantissa(torch.cat(parts).flatten(1), MANTISSA[kind])
-
-    sets = [
-        stored("activation", [run.activities[t].outputs[layer] for run in passes])
-        for passes in (runs, clean)
-        for t in range(fast.timesteps)
-        for layer in LAYERS
-    ]
-    sets += [
-        stored("recurrent_flow", [run.flows[t][layer] for run in runs])
-        for t in range(1, fast.timesteps)
-        for layer in LAYERS
-    ]
-    del runs, clean
-    block = CONFIG["decoding"]
-
-    def decode_plainly() -> None:
-        for values in sets:
-            for variable in block["variables"]:
-                read_out(values.astype(np.float64), labels[variable], block["fit"], 0)
-
-    def decode_fast() -> None:
-        for values in sets:
-            factor = decoding.gram_factor(values)
-            for variable in block["variables"]:
-                decoding.read_out(factor, labels[variable], block["fit"], 0, block["max_iter"])
-
-    report(
-        f"decoding, {len(sets)} feature sets x {len(block['variables'])} variables, 1 core",
-        in_turn(decode_plainly, decode_fast, 1),
-        "repeat of 1,000 scenes",
+    peaks = {name: peak(getattr(torch, name)) for name in ("bfloat16", "float32", "float64")}
+    iteration = fast_iteration(subject.sources)
+    precision = CONFIG["record"]["precision"]
+    work: dict[str, tuple[str, Work]] = {
+        "training iteration": (CONFIG["training"]["precision"], iteration),
+        "inference, 100 scenes": (precision, lambda: subject.infer(subject.fast, precision, 100)),
+        "perturbation, 25 scenes": ("float32", lambda: subject.perturb(25)),
+    }
+    rows = []
+    for stage, (kind, run) in work.items():
+        with FlopCounterMode(display=False) as counter:
+            run()
+        rows.append(
+            (
+                stage,
+                kind,
+                counter.get_total_flops() / 1e9,
+                statistics.median(seconds(run) for _ in range(5)),
+            )
+        )
+    values = subject.feature_sets[LAYERS.index("conv1")]  # of one of the largest sets
+    gram = statistics.median(seconds(lambda: decoding.gram_factor(values)) for _ in range(3))
+    rows.append(
+        (
+            "Gram matrix, activation of conv1",
+            "float64",
+            len(values) ** 2 * values.shape[1] / 1e9,
+            gram,
+        )
     )
+    table = pd.DataFrame(rows, columns=["stage", "arithmetic", "gflop", "seconds"])
+    table["gflop_per_second"] = table.gflop / table.seconds
+    table["peak"] = table.arithmetic.map(peaks)
+    table["share_of_peak"] = table.gflop_per_second / table.peak
+    return table
 
-    asked.output.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(rows)
-    table.to_csv(asked.output / "benchmark.csv", index=False, float_format="%.4g")
+
+def growth(subject: Subject) -> pd.DataFrame:
+    """Seconds of each stage against the amount of its work, on one core."""
+    torch.set_num_threads(1)
+    sources, rows = subject.sources, []
+
+    def take(what: str, amount: int, work: Work) -> None:
+        work()
+        rows.append((what, amount, statistics.median(seconds(work) for _ in range(5))))
+
+    for count in (32, 64, 128, 256, 512):
+        take(
+            "rendering: scenes",
+            count,
+            lambda n=count: render(sources, sample(sources, DISTRIBUTION, 1, range(n))),
+        )
+    for size in (8, 16, 32, 64):
+        take("training: batch", size, fast_iteration(sources, size=size))
+    for timesteps in (1, 2, 4, 6, 8):
+        take("training: timesteps", timesteps, fast_iteration(sources, timesteps=timesteps))
+    precision = CONFIG["record"]["precision"]
+    for count in (50, 100, 200, 400):
+        take("inference: scenes", count, lambda n=count: subject.infer(subject.fast, precision, n))
+    for count in (25, 50, 100):
+        take("perturbation: scenes", count, lambda n=count: subject.perturb(n))
+    values = subject.feature_sets[-3]  # flow to conv1, the largest map
+    for features in (1_000, 4_000, 16_000, 64_000):
+        take(
+            "Gram factor: features",
+            features,
+            lambda f=features: decoding.gram_factor(values[:, :f]),
+        )
+    for scenes in (250, 500, 1_000):
+        take(
+            "Gram factor: scenes",
+            scenes,
+            lambda n=scenes: decoding.gram_factor(values[:n, :16_000]),
+        )
+    return pd.DataFrame(rows, columns=["what", "amount", "seconds"])
+
+
+def draw_ratios(table: pd.DataFrame, path: Path) -> None:
+    """Bars of the ratios."""
     figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-    axes.barh(table.task[::-1], table.ratio[::-1], color="#0072B2")
+    axes.barh(table.task[::-1], table.ratio[::-1], color=BLUE)
     axes.bar_label(axes.containers[0], fmt="%.1f x", padding=3)  # type: ignore[arg-type]
     axes.set_xlabel("times as fast as the plain path")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(asked.output / "benchmark.png", dpi=150)
+    figure.savefig(path, dpi=150)
+
+
+def draw_growth(table: pd.DataFrame, path: Path) -> None:
+    """Time against work, with a line through the origin and the largest amount."""
+    groups = list(table.groupby("what", sort=False))
+    figure, panels = plt.subplots(2, -(-len(groups) // 2), figsize=(9, 4), layout="constrained")
+    for axes, (what, rows) in zip(panels.flat, groups, strict=False):
+        axes.plot(rows.amount, rows.seconds, "o-", color=BLUE)
+        last = rows.iloc[-1]
+        axes.plot([0, last.amount], [0, last.seconds], ":", color="grey")
+        stage, unit = str(what).split(": ")
+        axes.set(title=stage, xlabel=unit, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels.flat[len(groups) :]:
+        axes.set_axis_off()
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Measure everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="model.safetensors of a trained network")
+    parser.add_argument("output", type=Path, help="a folder")
+    asked = parser.parse_args()
+    keep_freed_memory()
+    asked.output.mkdir(parents=True, exist_ok=True)
+    subject = Subject(asked.model)
+
+    def write(name: str, table: pd.DataFrame) -> pd.DataFrame:
+        table.to_csv(asked.output / f"{name}.csv", index=False, float_format="%.4g")
+        return table
+
+    print(write("rates", rates(subject)).to_string(index=False, float_format="%.3g"), flush=True)
+    draw_growth(write("growth", growth(subject)), asked.output / "growth.png")
+    ratios = pd.DataFrame([task.measure() for task in tasks(subject)])
+    draw_ratios(write("benchmark", ratios), asked.output / "benchmark.png")
 
 
 if __name__ == "__main__":

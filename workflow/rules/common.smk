@@ -8,7 +8,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from recurrence.configuration import ConfigurationError, check
+from recurrence.configuration import ConfigurationError, check, require_writable
 
 try:
     check(config)

@@ -7,8 +7,10 @@ must be to each other.
 import difflib
 import functools
 import math
+import os
 import posixpath
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -440,3 +442,17 @@ def _orientations_differ(orientation: Block) -> str | None:
     if angle + jitter >= 180:
         return f"angle and jitter ({angle} + {jitter}) make half a turn: give less"
     return None
+
+
+def require_writable(*folders: str) -> None:
+    """Raise :class:`ConfigurationError` that names the first folder in which no file can be made."""
+    for folder in folders:
+        try:
+            os.makedirs(folder, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"nothing can be written in the folder {folder} ({error.strerror}): "
+                "make it writable, or run a copy of the project elsewhere"
+            ) from None
