@@ -214,7 +214,11 @@ class Subject:
                 network(batch)
 
     def perturb(self, scenes: int) -> None:
-        block = {"renderings": ["opposite"], "repeats": 1, "scenes": scenes}
+        block = CONFIG["perturbation"] | {
+            "renderings": ["opposite"],
+            "repeats": 1,
+            "scenes": scenes,
+        }
         perturb(Experiment(self.fast, self.sources, UNJITTERED, 1), block, Silent())  # type: ignore[arg-type]
 
     @torch.inference_mode()
@@ -327,7 +331,10 @@ def rates(subject: Subject) -> pd.DataFrame:
     work: dict[str, tuple[str, Work]] = {
         "training iteration": (CONFIG["training"]["precision"], iteration),
         "inference, 100 scenes": (precision, lambda: subject.infer(subject.fast, precision, 100)),
-        "perturbation, 25 scenes": ("float32", lambda: subject.perturb(25)),
+        "perturbation, 25 scenes": (
+            CONFIG["perturbation"]["precision"],
+            lambda: subject.perturb(25),
+        ),
     }
     rows = []
     for stage, (kind, run) in work.items():

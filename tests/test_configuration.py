@@ -116,6 +116,7 @@ ALONE: list[tuple[str, Any, str]] = [
     ("training.learning_rate", math.inf, "got inf: give a number above 0 to 1"),
     ("scenes.orientation.angle", [30], "got [30]: give a number above 0 below 180"),
     ("record.precision", "half", "got 'half': give one of bfloat16, float32"),
+    ("perturbation.precision", None, "got nothing: give one of bfloat16, float32"),
     ("record.keep", "no", "got 'no': give true or false"),
     ("record.keep", 1, "got 1: give true or false"),
     ("run.name", 2111, 'got 2111: write "2111"'),

@@ -104,16 +104,6 @@ def test_killed_runs_end_in_the_same_results(
     assert_same_results(study, undisturbed)
 
 
-def test_one_core_and_two_give_the_same_tables(undisturbed: Study, tmp_path: Path) -> None:
-    study = Study(tmp_path, ONE)
-    assert study.snakemake("--cores", "1").returncode == 0
-    assert_same_results(study, undisturbed)
-    for table in (study.folder / "results/tiny/tables").glob("*.csv"):
-        if table.name != "training.csv":
-            twin = undisturbed.folder / "results/tiny/tables" / table.name
-            assert table.read_text() == twin.read_text(), table.name
-
-
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
     undisturbed: Study, tmp_path: Path
 ) -> None:

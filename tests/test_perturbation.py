@@ -27,7 +27,12 @@ def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
 def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction: str) -> None:
     experiment, n = made(sources, interaction), 6
-    config = {"renderings": list(RENDERINGS), "repeats": 2, "scenes": n}
+    config = {
+        "renderings": list(RENDERINGS),
+        "repeats": 2,
+        "scenes": n,
+        "precision": "float32",
+    }
     table = perturb(experiment, config, Progress("perturb", [], 2 * n))
     assert list(table.columns) == COLUMNS
     assert len(table) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
@@ -56,6 +61,17 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
             expected = (np.mean(control) - np.mean(systematic)) / np.mean(original)
             assert row.functional_importance == pytest.approx(expected)
     assert (table.accuracy_systematic != table.accuracy_original).any()
+
+
+def test_bfloat16_changes_few_answers(sources: Sources) -> None:
+    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 20}
+    exact, near = (
+        perturb(made(sources), config | {"precision": precision}, Progress("perturb", [], 20))
+        for precision in ("float32", "bfloat16")
+    )
+    for kind in ("original", "systematic", "control"):
+        moved = (exact[f"accuracy_{kind}"] - near[f"accuracy_{kind}"]).abs()
+        assert moved.mean() < 0.02
 
 
 def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources) -> None:
@@ -95,7 +111,7 @@ def test_a_network_without_recurrence_has_nothing_to_perturb(
     sources: Sources, tmp_path: Path
 ) -> None:
     experiment = made(sources, "feedforward")
-    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 3}
+    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 3, "precision": "float32"}
     assert perturb(experiment, config, Progress("perturb", [], 3)).empty
     write_example(experiment, "location_horizontal", "input", 3, tmp_path / "example.h5")
     with h5py.File(tmp_path / "example.h5") as file:

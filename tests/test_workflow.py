@@ -210,6 +210,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "decoding.max_iter": (900, DECODING),
     "perturbation.repeats": (2, PERTURBATION),
     "perturbation.scenes": (4, PERTURBATION),
+    "perturbation.precision": ("float32", PERTURBATION),
     "perturbation.renderings": (["opposite"], PERTURBATION),
     "perturbation.scale.small": (0.9, PERTURBATION | {"variants"}),
     "perturbation.scale.large": (1.5, PERTURBATION | {"variants"}),
@@ -224,6 +225,34 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "compute.threads": (2, set()),
 }
 EVERYTHING = {"run.name", "data.source", "data.folder"}  # another run, or other data: all of it
+
+
+def test_one_core_and_two_give_the_same_tables(finished: Study, tmp_path: Path) -> None:
+    study = Study(tmp_path, TINY)
+    told = study.snakemake("--cores", "1")
+    assert told.returncode == 0, told.stdout + told.stderr
+    one, two = (s.folder / "results/tiny" for s in (study, finished))
+    for model in one.rglob("model.safetensors"):
+        assert model.read_bytes() == (two / model.relative_to(one)).read_bytes()
+    for path in one.glob("tables/*.csv"):
+        tables = [pd.read_csv(folder / "tables" / path.name) for folder in (one, two)]
+        speed = {"columns": "scenes_per_second", "errors": "ignore"}
+        pd.testing.assert_frame_equal(*(table.drop(**speed) for table in tables))
+
+
+def test_the_estimate_counts_what_is_left(finished: Study) -> None:
+    script = finished.folder / "workflow/scripts/estimate.py"
+    (finished.folder / "other.yaml").write_text("run: {name: other, instances: 4}\n")
+    for overlay, left in (("tiny.yaml", "0 of 6"), ("other.yaml", "8 of 8")):
+        told = subprocess.run(
+            [sys.executable, script, "--cores", "2", "config.yaml", overlay],
+            cwd=finished.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert re.match(r"about \d+(\.\d+)? (s|min|h) on this machine \(2 cores, (cpu|cuda)\): ", told)
+        assert f"{left} networks to do" in told
 
 
 def overlay_of(key: str, value: Any) -> dict[str, Any]:

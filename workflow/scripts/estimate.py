@@ -27,11 +27,11 @@ FILES = {  # of each network: what is there when a job is done
     "decode": "decoding.csv",
     "perturb": "perturbation.csv",
 }
-FORWARD = {"record": 2.5, "perturb": 26}  # forward passes a scene (and rendering), with all around
+PASSES = {"record": 6, "perturbation": 45}  # what a scene (and rendering) costs, in forward passes
 DECODING = 35  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
 JOB = 8  # seconds: a job's start
 REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
-TIMED = 1.5  # seconds, of each of the two measurements
+TIMED = 1.0  # seconds, of each measurement
 SMALL = 25  # scenes in a batch that is not trained on
 
 
@@ -56,8 +56,8 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return (time.perf_counter() - start) / count
 
 
-def measure(interaction: str, config: dict[str, Any], device: torch.device) -> tuple[float, float]:
-    """Seconds of one training iteration, and of a forward pass of one scene."""
+def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict[str, float]:
+    """Seconds of each job of one network."""
     network = RecurrentNetwork(interaction, config["network"]).to(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     batch, precision = config["training"]["batch"], config["training"]["precision"]
@@ -71,25 +71,25 @@ def measure(interaction: str, config: dict[str, Any], device: torch.device) -> t
         F.cross_entropy(logits.float(), categories).backward()
         optimizer.step()
 
-    @torch.inference_mode()
-    def forward() -> None:
-        network(images[:SMALL])
+    def passes(stage: str) -> float:
+        """Seconds of a scene in a stage that is made of forward passes."""
 
-    return seconds(iteration, device), seconds(forward, device) / len(images[:SMALL])
+        @torch.inference_mode()
+        def forward() -> None:
+            with mixed_precision(device, config[stage]["precision"]):
+                network(images[:SMALL])
 
+        return PASSES[stage] * seconds(forward, device) / len(images[:SMALL])
 
-def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict[str, float]:
-    """Seconds of each job of one network."""
-    iteration, forward = measure(interaction, config, device)
     decoding, perturbation = config["decoding"], config["perturbation"]
     perturbed = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
     recurrent = interaction != "feedforward"
     imported = bool(config["run"]["checkpoints"].get(interaction))
     return {
-        "train": config["training"]["iterations"] * iteration * (not imported),
-        "record": config["record"]["scenes"] * FORWARD["record"] * forward,
+        "train": 0 if imported else config["training"]["iterations"] * seconds(iteration, device),
+        "record": config["record"]["scenes"] * passes("record"),
         "decode": decoding["repeats"] * decoding["scenes"] / 1000 * DECODING,
-        "perturb": perturbed * FORWARD["perturb"] * forward * recurrent,
+        "perturb": perturbed * passes("perturbation") * recurrent,
     }
 
 

@@ -29,13 +29,12 @@ from recurrence.statistics import (
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 TOO_FEW = "too few iterations to tell"
-SHORT_OF_TRAINING = (
-    0.10  # test accuracy missing to the published one above which a failure tells nothing
-)
-SLIGHT_IMPORTANCE = (
-    0.02  # functional importance below this counts as none (published at fc: at most 0.012)
-)
-SLIGHT_LOSS = 0.01  # accuracy lost by an ablation below this counts as none
+# A failed claim tells nothing about networks whose test accuracy is this far below the published one.
+SHORT_OF_TRAINING = 0.10
+# Functional importance below this counts as none (published at fc: at most 0.012).
+SLIGHT_IMPORTANCE = 0.02
+# Accuracy lost by an ablation below this counts as none.
+SLIGHT_LOSS = 0.01
 
 CLAIMS = {
     "a": "Auxiliary information is decodable above chance in every layer at every timestep, and "
@@ -53,18 +52,19 @@ CLAIMS = {
     "numbers": "The published numbers themselves.",
 }
 COLUMNS = (
-    *(
-        "claim",
-        "interaction",
-        "quantity",
-        "published",
-        "reproduced",
-        "low",
-        "high",
-        "instances",
-        "verdict",
-    ),
-    *("published_low", "published_high", "tolerance", "criterion"),
+    "claim",
+    "interaction",
+    "quantity",
+    "published",
+    "reproduced",
+    "low",
+    "high",
+    "instances",
+    "verdict",
+    "published_low",
+    "published_high",
+    "tolerance",
+    "criterion",
 )
 
 
@@ -170,8 +170,7 @@ def _decodable(case: Case, claim: str, source: str) -> Rows:
             band(case.published.decoded(source, layer, *cell)),
             ours[cell].lower > CHANCE[cell[0]],
             "The lower end of the interval lies above chance (0.5) for location, scale and "
-            "orientation at every "
-            "timestep; the weakest of them is shown.",
+            "orientation at every timestep; the weakest of them is shown.",
         )
         if len(timesteps) > 1:
             first, last = timesteps[0], timesteps[-1]
@@ -186,8 +185,7 @@ def _decodable(case: Case, claim: str, source: str) -> Rows:
                 known,
                 growth.lower > 0,
                 "The change of the mean over location, scale and orientation from the first to "
-                "the last timestep, taken "
-                "within each instance, has an interval above 0.",
+                "the last timestep, taken within each instance, has an interval above 0.",
             )
 
 
@@ -238,8 +236,8 @@ def claim_d(case: Case) -> Rows:
                 band(case.published.important(layer, variable, t)),
                 found[t].lower > 0,
                 "At the timestep at which the functional importance is strongest its interval "
-                "lies above 0 (the best of "
-                f"{len(found)} timesteps is taken, with no correction for the choice).",
+                f"lies above 0 (the best of {len(found)} timesteps is taken, with no correction "
+                "for the choice).",
             )
 
 
@@ -258,8 +256,7 @@ def claim_e(case: Case) -> Rows:
             band(case.published.important(*cell)),
             all(known.lower <= 0 or known.mean < SLIGHT_IMPORTANCE for known in found.values()),
             f"Every variable and timestep at fc has an importance below {SLIGHT_IMPORTANCE} or an "
-            f"interval that "
-            "reaches 0; the strongest is shown.",
+            "interval that reaches 0; the strongest is shown.",
             absence=True,
         )
     drop = band(case.ours.drop)
@@ -287,16 +284,14 @@ def claim_f(case: Case) -> Rows:
         yield case.row(
             *("f", quantity, left, UNKNOWN, left.upper < 1),
             "The share of the input map's energy outside the target, relative to t = 1, has an "
-            "interval below 1. "
-            "(The paper shows pictures, no number.)",
+            "interval below 1. (The paper shows pictures, no number.)",
         )
     elif case.other is not None and last in case.other.clutter.index:
         reference = 1 - band(row_of(case.other.clutter, last)).mean
         yield case.row(
             *("f", quantity, left, UNKNOWN, reference > 0 and 1 - left.lower < reference / 2),
             f"The reduction is less than half of the multiplicative network's ({reference:.3f}), "
-            f"even at the lower end "
-            "of the interval. (The paper shows pictures, no number.)",
+            "even at the lower end of the interval. (The paper shows pictures, no number.)",
         )
 
 
@@ -325,8 +320,7 @@ def claim_g(case: Case) -> Rows:
                 published,
                 matters.lower > 0 and ours.upper >= 0,
                 "The difference, taken within each instance, has an interval that is not wholly "
-                "below 0, and category "
-                "importance itself has an interval above 0.",
+                "below 0, and category importance itself has an interval above 0.",
             )
 
 
@@ -437,7 +431,7 @@ def summary(scorecard: pd.DataFrame, accuracy: pd.DataFrame, run: str) -> str:
     """Tell in plain text the accuracies and how many rows of each claim were reproduced."""
     lines = [
         f"Run '{run}': {(scorecard['verdict'] == REPRODUCED).sum()} of {len(scorecard)} tests "
-        f"reproduced",
+        "reproduced",
         "",
     ]
     for name, rows in select(accuracy, image="cluttered").groupby("interaction", sort=False):

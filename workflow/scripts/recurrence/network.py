@@ -71,19 +71,14 @@ class RowConvolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         assert self.bias is not None
-        (height, width), kernel, padding = (
-            input.shape[2:],
-            self.kernel_size[0],
-            int(self.padding[0]),
-        )
+        height, width = input.shape[2:]
+        kernel, padding = self.kernel_size[0], int(self.padding[0])
         columns = width + 2 * padding - kernel + 1
         fold = 4 if self.in_channels == 1 else 2 if self.out_channels < 16 else 1
         if width % fold or columns % fold:
             return super().forward(input)
         margin = -(-padding // fold)  # blocks
-        first = (
-            margin * fold - padding
-        )  # the first pixel of its blocks that the first output pixel sees
+        first = margin * fold - padding  # pixel of its blocks that the first output pixel sees
         taps = -(-(first + kernel + fold - 1) // fold)
         weight = torch.stack(
             [F.pad(self.weight, (first + n, taps * fold - kernel - first - n)) for n in range(fold)]
@@ -110,20 +105,15 @@ class UpConvolution(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         assert self.bias is not None
-        n, stride, kernel, channels = (
-            input.shape[-1],
-            self.stride[0],
-            self.kernel_size[0],
-            self.out_channels,
-        )
+        n, channels = input.shape[-1], self.out_channels
+        stride, kernel = self.stride[0], self.kernel_size[0]
         taps = -(-kernel // stride)
         missing = taps * stride - kernel
         weight = F.pad(self.weight, (0, missing, 0, missing))
         weight = weight.view(self.in_channels, channels, taps, stride, taps, stride).flip(2, 4)
         weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
         phases = F.conv2d(input, weight, self.bias.repeat(stride * stride), padding=taps - 1)
-        # (batch, block row, block column, phase row, [phase column, channel]): long runs move
-        # together.
+        # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
         blocks = n + taps - 1
         phases = (
             phases.permute(0, 2, 3, 1)

@@ -18,7 +18,13 @@ from torch import Tensor
 
 from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
-from recurrence.network import LAYERS, Intervention, RecurrentNetwork, Trajectory
+from recurrence.network import (
+    LAYERS,
+    Intervention,
+    RecurrentNetwork,
+    Trajectory,
+    mixed_precision,
+)
 from recurrence.scenes import ALTERATIONS, Recipe, SceneDistribution, Sources, alter, sample
 from recurrence.storage import create_hdf5, write_dataset
 
@@ -80,7 +86,8 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
         hits: dict[tuple[str, str, str, int, str], int] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
-            _count_hits(experiment, indices, renderings, hits)
+            with mixed_precision(experiment.network.device, config["precision"]):
+                _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)
         original = hits.pop(("original", "", "", 0, "")) / n
@@ -90,18 +97,9 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
             systematic = hits["systematic", rendering, layer, timestep, variable] / n
             control = hits["control", rendering, layer, timestep, variable] / n
             importance = (control - systematic) / original if original else float("nan")
-            row = (
-                repeat,
-                rendering,
-                layer,
-                timestep,
-                variable,
-                original,
-                systematic,
-                control,
-                importance,
-            )
-            rows.append(dict(zip(COLUMNS, row, strict=True)))
+            cell = (repeat, rendering, layer, timestep, variable)
+            found = (original, systematic, control, importance)
+            rows.append(dict(zip(COLUMNS, cell + found, strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -137,10 +137,8 @@ def _batches(
 def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
     """Every map dataset of a recording: its path and its shape for one scene."""
     pooled = {layer: _pooled(shape) for layer, shape in network.shapes.items()}
-    steps, with_flow = (
-        network.timesteps,
-        {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)},
-    )
+    steps = network.timesteps
+    with_flow = {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)}
     activations = {f"activation/{layer}": (steps, *pooled[layer]) for layer in LAYERS}
     flows = {
         f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer])

@@ -19,9 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 CANVAS = 100  # pixels, both axes
 SOURCE = 28  # pixels, both axes
-OBJECTS = (
-    8  # objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4
-)
+# Objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4.
+OBJECTS = 8
 DRAWS_PER_OBJECT = 10
 DRAWS = 84  # per scene: eight objects, the target, two replacement images; a multiple of the generator's block of 4
 LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")

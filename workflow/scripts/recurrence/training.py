@@ -83,9 +83,7 @@ def train(
         range(config["validation_scenes"]),
     )
     stream, batch, last = derive_seed(seed, "training"), config["batch"], config["iterations"]
-    losses = torch.zeros(
-        last, device=device
-    )  # stays on the device: reading it would wait for the iteration to end
+    losses = torch.zeros(last, device=device)  # reading one would wait for its iteration to end
     iteration, curve = 0, []
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
