@@ -16,6 +16,9 @@ STAGES := shards scenes variants train_network import_network record_network dec
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
 
+# What the machine has, in MB, so that no more jobs run at a time than it holds; one always may.
+MEMORY := import os; print(max(2500, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6))
+
 .PHONY: help reproduce status test test-cluster benchmark lint clean-venv
 .DELETE_ON_ERROR:
 
@@ -33,12 +36,13 @@ help:
 	@echo "PYTHON=python3   the Python (3.11 or newer) that the environment is made with"
 
 reproduce: $(CONFIGS) $(INSTALLED)
-	@echo "Preset $(PRESET):" "$$($(BIN)/python workflow/scripts/estimate.py --cores $(CORES) $(CONFIGS))"
-	$(SNAKEMAKE)
+	@$(BIN)/python workflow/scripts/estimate.py --cores $(CORES) $(CONFIGS)
+	$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
 	@echo
 	@cat $(RESULTS)/scorecard.txt
 	@echo
 	@echo "The report, with the figures: $(RESULTS)/report.html"
+	@echo "The scorecard, row by row:    $(RESULTS)/tables/scorecard.csv"
 
 status: $(CONFIGS) $(INSTALLED)
 	@$(SNAKEMAKE) --summary 2>/dev/null | awk -F '\t' -v stages='$(STAGES)' ' \

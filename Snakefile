@@ -21,6 +21,16 @@ include: "workflow/rules/perturb.smk"
 include: "workflow/rules/figures.smk"
 
 
+localrules:
+    all,
+    data,
+    train,
+    record,
+    decode,
+    perturb,
+    figures,
+
+
 onstart:
     require_writable(RUN, DATA)
 
@@ -30,43 +40,37 @@ rule all:
     input:
         rules.report.output,
         kept_recordings(),
-    localrule: True
 
 
 rule data:
     input:
         shards("train").values(),
         test_scenes(config["record"]["scenes"]),
-    localrule: True
+        rules.decode_scenes.input,
 
 
 rule train:
     input:
         instances("model.safetensors"),
-    localrule: True
 
 
 rule record:
     input:
         instances("accuracy.csv"),
         kept_recordings(),
-    localrule: True
 
 
 rule decode:
     input:
         instances("decoding.csv"),
         rules.decode_scenes.output,
-    localrule: True
 
 
 rule perturb:
     input:
         instances("perturbation.csv"),
-    localrule: True
 
 
 rule figures:
     input:
         expand(rules.figure.output, figure=FIGURES),
-    localrule: True

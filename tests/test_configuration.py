@@ -87,11 +87,15 @@ ALONE: list[tuple[str, Any, str]] = [
     ("trainings", {}, 'there is no such key: did you mean "training"?'),
     ("timesteps", 4, "there is no such key: did you mean network.timesteps?"),
     ("seed", 1, "there is no such key: did you mean run.seed?"),
-    ("training.lr", 0.001, "there is no such key: take it out, or choose one of iterations, batch"),
+    (
+        "training.lr",
+        0.001,
+        "there is no such key: take it out, or choose one of initialisation, iterations",
+    ),
     ("figures.1", 0, "there is no such key"),
     ("decoding.fit", REMOVED, "is missing: give a whole number from 1 to 99999"),
     ("record", REMOVED, "is missing: give a block with the keys scenes, precision, keep"),
-    ("training", None, "got nothing: give a block with the keys iterations, batch"),
+    ("training", None, "got nothing: give a block with the keys initialisation, iterations"),
     ("scenes.scale", 1.5, "got 1.5: give a block with the keys small, large, jitter"),
     # Values of a wrong type.
     ("training.learning_rate", "1e-3", "got '1e-3', which is text to YAML: write 1.0e-3"),
@@ -140,8 +144,8 @@ ALONE: list[tuple[str, Any, str]] = [
     ("training.cooldown", -1, "got -1: give a whole number from 0"),
     ("data.source", "all", "got 'all': give one of full, sample"),
     ("data.validation", 60000, "got 60000: give a whole number from 1 to 59999"),
-    ("compute.device", "gpu", "got 'gpu': give auto, cpu, cuda, cuda:N or mps"),
-    ("compute.device", "cuda:", "got 'cuda:': give auto, cpu, cuda, cuda:N or mps"),
+    ("compute.device", "gpu", "got 'gpu': give auto, cpu, cuda or cuda:N"),
+    ("compute.device", "cuda:", "got 'cuda:': give auto, cpu, cuda or cuda:N"),
     # Names and folders.
     ("run.name", "", "got '': give a name of up to 64 letters"),
     ("run.name", "../elsewhere", "got '../elsewhere': give a name of up to 64 letters"),

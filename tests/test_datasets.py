@@ -189,6 +189,19 @@ def test_a_road_with_wrong_files_leaves_nothing(raw: Path, monkeypatch: pytest.M
     assert files_in(raw) == []
 
 
+def test_a_road_that_brings_a_web_page_leaves_nothing(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page(dataset: str, into: Path) -> None:
+        for name in FILES:
+            (into / f"{name}.gz").write_text("<!DOCTYPE html><title>Please log in</title>")
+
+    monkeypatch.setattr(datasets, "ROADS", {"portal": page})
+    with pytest.raises(DataError, match=r"portal: .*ubyte"):
+        fetch("mnist", raw)
+    assert files_in(raw) == []
+
+
 def test_packages_by_local_stand_ins_for_the_tools(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

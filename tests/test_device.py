@@ -46,6 +46,16 @@ def test_passes_stay_on_the_device(interaction: str) -> None:
                 assert functional_call(network, weights, again).logits.device == GPU
 
 
+def test_mixed_precision_does_not_touch_scenes(sources: Sources) -> None:
+    images, recipe = (
+        torch.from_numpy(sources.images),
+        sample(sources, SceneDistribution(), 1, range(2)),
+    )
+    exact = render_tensors(images, recipe)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(render_tensors(images, recipe), exact)
+
+
 def test_an_array_is_sent_whole() -> None:
     numbers = torch.arange(6).view(2, 3)
     assert torch.equal(send(numbers.numpy(), torch.device("cpu")), numbers)

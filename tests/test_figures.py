@@ -206,7 +206,7 @@ def test_captions_are_for_the_figures() -> None:
 
 def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:
     ours, published = load(Path(run["decoding"]).parent), load(PUBLISHED)
-    scorecard = score(ours, published)
+    scorecard = score(ours, published, 2_000, 5_000)
     paths = [tmp_path / f"fig{name}.png" for name in CAPTIONS]
     for path in paths:
         path.write_bytes(b"\x89PNG" + path.name.encode())
@@ -218,7 +218,7 @@ def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path)
         figures=paths,
         captions=CAPTIONS,
         config={"run": {"name": "a<b", "seed": 7}, "training": {"iterations": 2500}},
-        origin={"seed": "7", "git_commit": "abc123", "packages": '{"numpy": "2.4.6"}'},
+        origin={"seed": "7", "git_commit": "abc123", "packages": {"numpy": "2.4.6"}},
     )
     assert (
         page.count("data:image/png;base64,")

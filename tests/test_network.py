@@ -251,7 +251,7 @@ def test_unknown_interaction_is_refused() -> None:
 def test_saved_network_is_the_same_network(tmp_path: Path) -> None:
     network, path = made("multiplicative"), tmp_path / "model.safetensors"
     save_network(path, network, SMALL, seed="1")
-    again = load_network(path, torch.device("cpu"))
+    again = load_network(path, torch.device("cpu"), "multiplicative", SMALL)
     images = torch.rand(2, 1, 100, 100)
     with torch.inference_mode():
         torch.testing.assert_close(again(images).logits, network(images).logits, atol=0, rtol=0)
@@ -261,7 +261,27 @@ def test_a_network_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_network(path, made("multiplicative"), {**SMALL, "units": 11})
     with pytest.raises(ValueError, match=r"(?s)model\.safetensors .*size mismatch"):
-        load_network(path, torch.device("cpu"))
+        load_network(path, torch.device("cpu"), "multiplicative", SMALL)
     path.write_bytes(b"<html>not a network</html>")
     with pytest.raises(ValueError, match=r"model\.safetensors is not a network"):
-        load_network(path, torch.device("cpu"))
+        load_network(path, torch.device("cpu"), "multiplicative", SMALL)
+
+
+def test_a_network_of_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_network(path, made("additive"), SMALL)
+    with pytest.raises(
+        ValueError,
+        match=r"model\.safetensors .*interaction is additive, not multi.*; units is 10, not 12",
+    ):
+        load_network(path, torch.device("cpu"), "multiplicative", {**SMALL, "units": 12})
+
+
+def test_the_papers_initialisation_is_xavier_everywhere() -> None:
+    name, gain = "topdown.conv2_to_conv1.weight", 1.0
+    for reading, xavier in (("released", False), ("paper", True)):
+        torch.manual_seed(0)
+        weight = RecurrentNetwork("additive", PAPER, reading).state_dict()[name]
+        fan_in, fan_out = (weight.shape[i] * weight[0, 0].numel() for i in (1, 0))
+        bound = gain * (6 / (fan_in + fan_out)) ** 0.5
+        assert (weight.abs().max() > 0.99 * bound and weight.abs().max() <= bound) == xavier

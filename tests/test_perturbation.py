@@ -72,6 +72,7 @@ def test_bfloat16_changes_few_answers(sources: Sources) -> None:
     for kind in ("original", "systematic", "control"):
         moved = (exact[f"accuracy_{kind}"] - near[f"accuracy_{kind}"]).abs()
         assert moved.mean() < 0.04  # random networks: many answers are close
+    assert not exact.equals(near)
 
 
 def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources) -> None:
@@ -113,16 +114,17 @@ def test_a_network_without_recurrence_has_nothing_to_perturb(
     experiment = made(sources, "feedforward")
     config = {"renderings": ["opposite"], "repeats": 1, "scenes": 3, "precision": "float32"}
     assert perturb(experiment, config, Progress("perturb", [], 3)).empty
-    write_example(experiment, "location_horizontal", "input", 3, tmp_path / "example.h5")
+    write_example(experiment, tmp_path / "example.h5", {})
     with h5py.File(tmp_path / "example.h5") as file:
         assert len(file) == 0
 
 
 def test_example_shows_one_perturbed_scene(sources: Sources, tmp_path: Path) -> None:
     experiment, path = made(sources), tmp_path / "example.h5"
-    write_example(experiment, "location_horizontal", "input", 3, path)
+    write_example(experiment, path, {"seed": 4})
     with h5py.File(path) as file:
         assert file.attrs["layer"] == "input" and file.attrs["timestep"] == 3
+        assert file.attrs["seed"] == 4
         assert file["original"].shape == file["altered"].shape == (100, 100)
         np.testing.assert_array_equal(file["input_original"][:2], file["input_control"][:2])
         assert not np.array_equal(file["input_original"][2], file["input_systematic"][2])

@@ -159,6 +159,37 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_damaged_scenes_are_refused_by_name(scene_files: list[str], tmp_path: Path) -> None:
+    damaged = tmp_path / "test-00.h5"
+    with h5py.File(scene_files[0]) as whole, h5py.File(damaged, "w") as file:
+        for name in ("scenes", "clean"):
+            file.create_dataset(name, data=whole[name][:], compression="gzip", fletcher32=True)
+        where = file["scenes"].id.get_chunk_info(0).byte_offset
+        whole.copy("labels", file)
+    content = bytearray(damaged.read_bytes())
+    content[where + 100] ^= 1
+    for broken in (content, content[:5000]):
+        damaged.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"test-00\.h5 is damaged: delete it"):
+            record(
+                made("additive"),
+                [str(damaged)],
+                SHARD,
+                "float32",
+                tmp_path / "a.h5",
+                {},
+                Progress("record", [], SHARD),
+            )
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_one_channel_is_recorded_pooled(scene_files: list[str], tmp_path: Path) -> None:
+    network = RecurrentNetwork("additive", {**SMALL, "channels": {"conv1": 1, "conv2": 1}}).eval()
+    record(network, scene_files, 5, "float32", tmp_path / "a.h5", {}, Progress("record", [], 5))
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["activation/conv1"].shape == (5, 3, 1, 32, 32)
+
+
 def test_examples_for_the_figures(scene_files: list[str], tmp_path: Path) -> None:
     network, path = made("multiplicative"), tmp_path / "examples.h5"
     write_examples(network, scene_files[0], path, {})

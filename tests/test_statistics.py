@@ -9,10 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recurrence.claims import COLUMNS, NOT_REPRODUCED, REPRODUCED, TOO_FEW, agrees, score, summary
+from recurrence import claims
+from recurrence.claims import (
+    COLUMNS,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    TOO_FEW,
+    agrees,
+    exceeds,
+    summary,
+)
 from recurrence.statistics import Band, Tables, band, bands, collect, load, per_instance
 
 PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
+
+
+def score(ours: Tables, scored: int = 2_000, perturbed: int = 5_000) -> pd.DataFrame:
+    """The scorecard of tables that were made from as many scenes as the published ones."""
+    return claims.score(ours, PUBLISHED, scored, perturbed)
 
 
 @cache
@@ -43,7 +57,7 @@ def as_ours() -> Tables:
 
 def verdicts(ours: Tables, claim: str, **wanted: str) -> set[str]:
     """The verdicts of the rows of ``claim`` whose columns contain the ``wanted`` texts."""
-    rows = score(ours, PUBLISHED)
+    rows = score(ours)
     rows = rows[rows["claim"] == claim]
     for column, text in wanted.items():
         rows = rows[rows[column].str.contains(text, regex=False)]
@@ -103,7 +117,7 @@ def test_collect_names_instances_and_skips_empty_tables(tmp_path: Path) -> None:
 
 
 def test_published_tables_pass_every_test() -> None:
-    scorecard = score(as_ours(), PUBLISHED)
+    scorecard = score(as_ours())
     assert list(scorecard.columns) == list(COLUMNS)
     assert set(scorecard["claim"]) == {*"abcdefg", "numbers"}
     assert set(scorecard["verdict"]) == {REPRODUCED}, scorecard[scorecard["verdict"] != REPRODUCED]
@@ -112,7 +126,7 @@ def test_published_tables_pass_every_test() -> None:
 
 
 def test_scorecard_has_the_published_means() -> None:
-    scorecard = score(as_ours(), PUBLISHED).set_index(["interaction", "quantity"])["reproduced"]
+    scorecard = score(as_ours()).set_index(["interaction", "quantity"])["reproduced"]
     for (interaction, quantity), value in {
         ("multiplicative", "test accuracy"): 0.812,
         ("additive", "auxiliary decoding, mean over layers (t = 4)"): 0.891,
@@ -218,7 +232,9 @@ def test_failures_of_barely_trained_networks_tell_nothing() -> None:
 
 def test_no_effect_in_barely_trained_networks_tells_nothing() -> None:
     ours = dataclasses.replace(as_ours(), accuracy=as_ours().accuracy.assign(accuracy=0.6))
-    assert verdicts(ours, "e") == {TOO_FEW}
+    assert verdicts(ours, "e") == verdicts(ours, "f", interaction="additive") == {TOO_FEW}
+    none_published = {"quantity": "location importance, input", "interaction": "additive"}
+    assert verdicts(ours, "numbers", **none_published) == {TOO_FEW}
 
 
 def test_what_needs_no_training_is_never_excused_by_it() -> None:
@@ -253,7 +269,7 @@ def test_compounded_rendering_is_compared() -> None:
     ours = as_ours()
     other = ours.perturbation.assign(rendering="opposite", functional_importance=0.0)
     both = dataclasses.replace(ours, perturbation=pd.concat([other, ours.perturbation]))
-    pd.testing.assert_frame_equal(score(both, PUBLISHED), score(ours, PUBLISHED))
+    pd.testing.assert_frame_equal(score(both), score(ours))
 
 
 def reduced() -> Tables:
@@ -269,7 +285,7 @@ def reduced() -> Tables:
 
 
 def test_one_network_with_three_timesteps() -> None:
-    scorecard = score(reduced(), PUBLISHED)
+    scorecard = score(reduced())
     assert set(scorecard["interaction"]) == {"additive"}
     assert set(scorecard["instances"]) == {1}
     assert scorecard["low"].isna().all()
@@ -286,7 +302,7 @@ def test_feedforward_alone_is_not_scored() -> None:
         decoding=ours.decoding.assign(interaction="feedforward"),
         perturbation=ours.perturbation.iloc[:0],
     )
-    scorecard = score(tables, PUBLISHED)
+    scorecard = score(tables)
     assert scorecard.empty
     text = summary(scorecard, tables.accuracy, "smoke")
     assert text.count("not tested") == 8
@@ -297,14 +313,34 @@ def test_networks_without_perturbations_are_scored_on_the_rest() -> None:
     ours = dataclasses.replace(
         as_ours(), perturbation=as_ours().perturbation.iloc[:0], ablation=None, clutter=None
     )
-    assert set(score(ours, PUBLISHED)["claim"]) == {"a", "b", "numbers"}
+    assert set(score(ours)["claim"]) == {"a", "b", "numbers"}
+
+
+def test_few_test_scenes_are_no_proof() -> None:
+    weak = changed("decoding", "accuracy", as_ours().decoding["variable"] != "", 0.55)
+    rows = score(weak, scored=50).set_index("quantity").filter(like="lowest", axis=0)
+    assert set(rows["verdict"]) == {NOT_REPRODUCED}
+    rows = score(weak).set_index("quantity").filter(like="lowest", axis=0)
+    assert set(rows["verdict"]) == {REPRODUCED}
+
+
+def test_exceeding_by_hand() -> None:
+    found = Band(0.56, 0.53, 0.59, 5)
+    assert exceeds(found, 0.5, 0.05) and not exceeds(found, 0.5, 0.053)  # 0.03 and 0.052: 0.06
+    assert exceeds(Band(0.56, np.nan, np.nan, 1), 0.5, 0.05)
+
+
+def test_what_was_not_decoded_has_no_row() -> None:
+    decoding = as_ours().decoding
+    ours = dataclasses.replace(as_ours(), decoding=decoding[decoding["variable"] == "scale"])
+    assert not score(ours)["reproduced"].isna().any()
 
 
 def test_summary_counts() -> None:
     ours = changed(
         "perturbation", "functional_importance", as_ours().perturbation["layer"] != "fc", 0.0
     )
-    text = summary(score(ours, PUBLISHED), ours.accuracy, "quick")
+    text = summary(score(ours), ours.accuracy, "quick")
     assert "Run 'quick'" in text
     assert "multiplicative  2 not reproduced" in text.split("(c)")[1].split("(d)")[0]
     assert "test accuracy, multiplicative: 0.812" in text

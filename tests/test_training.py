@@ -1,6 +1,7 @@
 """Training: the schedule, exact resume, and what happens when it goes wrong."""
 
 import math
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -124,18 +125,56 @@ def test_training_learns(sources: Sources, tmp_path: Path) -> None:
     assert curve.validation_accuracy.iloc[-1] > 0.15
 
 
-def test_a_loss_that_is_not_finite_stops_the_job_and_keeps_the_last_good_state(
-    sources: Sources, tmp_path: Path
-) -> None:
+@pytest.fixture
+def begun(sources: Sources, tmp_path: Path) -> Path:
+    """The state of a training that was killed after its checkpoint at iteration 6."""
     state = tmp_path / "state.pt"
-    wild = CONFIG | {"learning_rate": 1e30, "warmup": 0, "clip_norm": None}
-    with pytest.raises(
-        DivergedError, match=r"not finite at iteration \d+ .*training\.learning_rate"
-    ):
-        run(sources, state, wild | {"iterations": 40})
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
-        assert all(weight.isfinite().all() for weight in saved["network"].values())
+    with pytest.raises(Killed):
+        run(sources, state, kill_at=7)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ({7: 1e30, 8: 1e30, 9: 1e30}, r"loss is not finite at iteration \d"),
+        ({9: math.inf}, "weights are"),
+    ],
+)
+def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
+    sources: Sources,
+    begun: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rates: dict[int, float],
+    told: str,
+) -> None:
+    before = begun.read_bytes()
+    monkeypatch.setattr(training, "learning_rate", lambda i, _: rates.get(i, 1e-3))
+    with pytest.raises(DivergedError, match=rf"{told}.*training\.learning_rate"):
+        run(sources, begun, CONFIG | {"clip_norm": None})
+    assert begun.read_bytes() == before
+
+
+def test_a_full_disk_at_a_checkpoint_is_told_and_keeps_the_one_before(
+    sources: Sources, begun: Path, tmp_path: Path
+) -> None:
+    before, limits = begun.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # stands for a full disk
+    try:
+        with pytest.raises(OSError, match=r"state\.pt cannot be written \(is the disk full\?\)"):
+            run(sources, begun)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert begun.read_bytes() == before
+    assert list(begun.parent.iterdir()) == [begun]
+    whole, _ = run(sources, tmp_path / "whole.pt")
+    assert_same(whole, run(sources, begun)[0])
+
+
+def test_a_damaged_state_is_refused_by_name(sources: Sources, begun: Path) -> None:
+    begun.write_bytes(begun.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"state\.pt is damaged: delete it"):
+        run(sources, begun)
 
 
 def test_learning_rate_warms_up_stays_and_falls() -> None:

@@ -84,9 +84,9 @@ class Study:
             **how,
         )
 
-    def planned(self) -> dict[str, int]:
-        """How often each rule would run now; local targets do not count."""
-        told = self.snakemake("--dry-run")
+    def planned(self, *words: str) -> dict[str, int]:
+        """How often each rule would run now; the target ``all`` does not count."""
+        told = self.snakemake("--dry-run", *words)
         assert told.returncode == 0, told.stdout + told.stderr
         stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
         return {rule: int(count) for rule, count in stats if rule not in ("total", "all")}
@@ -117,7 +117,7 @@ def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
             with safe_open(folder / "model.safetensors", "np") as file:
                 about = json.loads(file.metadata()["about"])
                 assert about["interaction"] == interaction
-                assert json.loads(about["training"])["iterations"] == 6
+                assert about["training"]["iterations"] == 6
             assert pd.read_csv(folder / "training.csv").iteration.tolist() == [3, 6]
             assert not (folder / "activations.h5").exists()  # record.keep is false
             assert not list((folder / ".training").glob("*.pt"))
@@ -186,6 +186,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "network.units": (9, TRAINING),
     "network.lateral": (["conv1"], TRAINING),
     "network.topdown": (["fc_to_conv1"], TRAINING),
+    "training.initialisation": ("paper", TRAINING),
     "training.iterations": (7, TRAINING),
     "training.batch": (5, TRAINING),
     "training.learning_rate": (0.002, TRAINING),
@@ -200,12 +201,12 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "record.scenes": (41, RECORDING),
     "record.precision": ("float32", RECORDING),
     "record.keep": (True, RECORDING),
-    "decoding.repeats": (2, DECODING | {"scenes"}),  # with more scenes to record
+    "decoding.repeats": (2, RECORDING | {"scenes"}),  # with more scenes to record
     "decoding.scenes": (39, DECODING),
     "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "report"}),
     "decoding.fit": (31, DECODING),
-    "decoding.sources": (["activation"], DECODING),
-    "decoding.images": (["cluttered"], DECODING),
+    "decoding.sources": (["activation"], RECORDING),
+    "decoding.images": (["cluttered"], RECORDING),
     "decoding.variables": (["scale"], DECODING),
     "decoding.max_iter": (900, DECODING),
     "perturbation.repeats": (2, PERTURBATION),
@@ -240,6 +241,54 @@ def test_one_core_and_two_give_the_same_tables(finished: Study, tmp_path: Path) 
         pd.testing.assert_frame_equal(*(table.drop(**speed) for table in tables))
 
 
+def test_more_instances_train_the_new_networks_alone(finished: Study) -> None:
+    finished.configure(overlay_of("run.instances", 3))
+    try:
+        planned = finished.planned()
+    finally:
+        finished.configure(TINY)
+    assert all(
+        planned[f"{stage}_network"] == 3 for stage in ("train", "record", "decode", "perturb")
+    )
+
+
+DRAWN = TRAINED | {"shards", "scenes", "variants", "tables", "figure"}
+TARGETS = {
+    "data": {"shards", "scenes"},
+    "train": {"shards", "train_network"},
+    "record": {"shards", "scenes", "train_network", "record_network"},
+    "decode": {"shards", "scenes", "decode_scenes"} | TRAINED - {"perturb_network"},
+    "perturb": {"shards", "train_network", "perturb_network"},
+    "figures": DRAWN,
+    "report": DRAWN | {"decode_scenes", "scorecard", "report"},
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_makes_what_it_names(tmp_path: Path, target: str) -> None:
+    planned = set(Study(tmp_path, TINY).planned("--", target))
+    assert planned | {target} == TARGETS[target] | {target}
+
+
+def test_status_counts_what_is_made_and_left(finished: Study) -> None:
+    path = finished.folder / "results/tiny/report.html"
+    kept = path.read_bytes()
+    path.unlink()
+    words = [f"BIN={Path(sys.executable).parent}", "INSTALLED=", "CONFIGS=config.yaml tiny.yaml"]
+    try:
+        told = subprocess.run(
+            ["make", "-f", ROOT / "Makefile", "status", *words],
+            cwd=finished.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    finally:
+        path.write_bytes(kept)
+    assert re.search(r"^train_network +12 +0$", told, re.MULTILINE)
+    assert re.search(r"^report +0 +1$", told, re.MULTILINE)
+
+
 def test_the_estimate_counts_what_is_left(finished: Study) -> None:
     script = finished.folder / "workflow/scripts/estimate.py"
     (finished.folder / "other.yaml").write_text("run: {name: other, instances: 4}\n")
@@ -251,7 +300,10 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
             text=True,
             check=True,
         ).stdout
-        assert re.match(r"about \d+(\.\d+)? (s|min|h) on this machine \(2 cores, (cpu|cuda)\): ", told)
+        assert re.match(
+            r"Run (tiny|other): about \d+(\.\d+)? (s|min|h) on this machine \(2 cores, (cpu|cuda)\): ",
+            told,
+        )
         assert f"{left} networks to do" in told
 
 
@@ -318,14 +370,26 @@ def test_comments_and_touched_files_rerun_nothing(finished: Study, module: Any) 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("rendering", SCENES | {"variants"}),
-        ("training", TRAINING),
-        ("recording", RECORDING),
-        ("decoding", DECODING),
-        ("perturbation", PERTURBATION),
+        ("checkpoints", set()),
         ("claims", {"scorecard", "report"}),
+        ("configuration", set()),
+        ("datasets", SCENES | {"shards", "variants"}),
+        ("decoding", DECODING),
+        ("device_rendering", TRAINING),
+        ("diagrams", {"figure", "report"}),
         ("figures", {"figure", "report"}),
+        ("fingerprints", set()),
+        ("job", SCENES | {"shards", "variants"}),
+        ("network", TRAINING),
+        ("perturbation", PERTURBATION),
+        ("pictures", {"figure", "report"}),
+        ("recording", RECORDING),
+        ("rendering", SCENES | {"variants"}),
         ("report", {"report"}),
+        ("scenes", SCENES | {"variants"}),
+        ("statistics", DECODING),  # which names the layers
+        ("storage", SCENES | {"shards", "variants"}),
+        ("training", TRAINING),
     ],
 )
 def test_a_changed_module_reruns_the_stages_that_use_it(
@@ -335,14 +399,9 @@ def test_a_changed_module_reruns_the_stages_that_use_it(
     assert set(finished.planned()) == expected
 
 
-def test_a_bad_configuration_stops_before_any_job(finished: Study) -> None:
-    finished.configure(overlay_of("network.timestep", 4))
-    try:
-        told = finished.snakemake()
-        assert told.returncode != 0
-        assert (
-            'network.timestep: there is no such key: did you mean "timesteps"'
-            in told.stderr.replace("network.timesteps", '"timesteps"')
-        )
-    finally:
-        finished.configure(TINY)
+def test_a_bad_configuration_stops_before_any_job(tmp_path: Path) -> None:
+    study = Study(tmp_path, overlay_of("network.timestep", 4))
+    told = study.snakemake()
+    assert told.returncode != 0
+    assert 'network.timestep: there is no such key: did you mean "timesteps"?' in told.stderr
+    assert not list(tmp_path.rglob("*.h5"))

@@ -1,7 +1,5 @@
 # The validated configuration, the shape of paths, and the helpers that all rules use.
 
-import ast
-import hashlib
 import sys
 from pathlib import Path
 
@@ -9,6 +7,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from recurrence.configuration import ConfigurationError, check, require_writable
+from recurrence.fingerprints import fingerprint
 
 try:
     check(config)
@@ -21,8 +20,10 @@ SCENES = f"{DATA}/scenes/{config['scenes']['set']}"
 NETWORK = f"{RUN}/{{interaction}}/instance{{instance}}"
 SEED = config["run"]["seed"]
 THREADS = config["compute"]["threads"]
+MEMORY = 2500  # MB that a job of a network may need, at the paper's size (docs/reliability.md)
 DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
 SCENE_REPEATS = config["decoding"]["scene_repeats"]
+INTERACTIONS = ("multiplicative", "additive", "feedforward")
 POSES = ("scale", "orientation", "location")
 DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
@@ -31,29 +32,13 @@ PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
 
 
 wildcard_constraints:
-    interaction="multiplicative|additive|feedforward",
+    interaction="|".join(INTERACTIONS),
     instance=r"[1-9]\d*",
 
 
-def fingerprint(*names):
-    """A hash of the code in the named scripts and package modules; comments, docstrings and layout do not count."""
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        for path in (SCRIPTS / f"{name}.py", SCRIPTS / "recurrence" / f"{name}.py"):
-            if path.exists():
-                tree = ast.parse(path.read_text())
-                for node in ast.walk(tree):
-                    match node:
-                        case (
-                            ast.Module(body=body)
-                            | ast.ClassDef(body=body)
-                            | ast.FunctionDef(body=body)
-                        ):
-                            match body:
-                                case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                                    node.body = rest
-                digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
+def code(script):
+    """A hash of all the code that a rule's script runs: a parameter of the rule, so that an edit reruns it."""
+    return fingerprint(SCRIPTS / f"{script}.py")
 
 
 def instances(file):

@@ -22,7 +22,7 @@ rule shards:
         # Where the files lie changes nothing, as their content is verified: a lambda that asks for
         # threads is not tracked, so that moving them reruns nothing.
         files=lambda wildcards, threads: config["data"]["files"],
-        code=fingerprint("shards", "datasets"),
+        code=code("shards"),
     message:
         "source images of {wildcards.dataset}"
     script:
@@ -47,7 +47,7 @@ rule scenes:
         scenes=DISTRIBUTION,
         shard=config["scenes"]["shard"],
         seed=SEED,
-        code=fingerprint("rendering", "scenes"),
+        code=code("scenes"),
     message:
         "scenes: shard {wildcards.number} of the test set"
     script:
@@ -69,7 +69,7 @@ rule variants:
     params:
         scenes=PERTURBED,
         seed=SEED,
-        code=fingerprint("variants", "rendering", "scenes"),
+        code=code("variants"),
     message:
         "variants: two scenes and their altered copies, to look at"
     script:

@@ -13,10 +13,12 @@ rule decode_network:
     conda:
         "../../envs/recurrence.yaml"
     threads: THREADS
+    resources:
+        mem_mb=MEMORY,
     params:
         decoding=DECODING,
         seed=SEED,
-        code=fingerprint("decode_network", "decoding"),
+        code=code("decode_network"),
     message:
         "decode: linear read-outs of {wildcards.interaction} network {wildcards.instance}"
     script:
@@ -35,11 +37,15 @@ rule decode_scenes:
     conda:
         "../../envs/recurrence.yaml"
     threads: THREADS
+    resources:
+        mem_mb=MEMORY,
     params:
-        decoding=DECODING,
+        decoding={
+            key: config["decoding"][key] for key in ("scenes", "fit", "variables", "max_iter")
+        },
         repeats=SCENE_REPEATS,
         seed=SEED,
-        code=fingerprint("decode_scenes", "decoding"),
+        code=code("decode_scenes"),
     message:
         "decode: linear read-outs of the scenes themselves"
     script:

@@ -42,12 +42,8 @@ SOURCES |= {
     if interaction in config["run"]["interactions"]
 }
 SOURCES |= dict.fromkeys(("1", "2B"), {"variants": f"{RUN}/variants.h5"})
-SOURCES["2A"] = {
-    "model": f"{RUN}/{interaction}/instance1/model.safetensors"
-    for interaction in sorted(config["run"]["interactions"])[
-        -1:
-    ]  # feedforward if there is no other
-}
+FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward if it is alone
+SOURCES["2A"] = {"model": f"{RUN}/{FIRST}/instance1/model.safetensors"}
 
 
 rule tables:
@@ -71,7 +67,7 @@ rule tables:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        fingerprint=fingerprint("tables", "statistics", "storage"),
+        code=code("tables"),
     message:
         "tables: gathering all instances"
     script:
@@ -102,7 +98,7 @@ rule scorecard:
         # test scenes behind one value, of each repeat
         scored=config["decoding"]["scenes"] - config["decoding"]["fit"],
         perturbed=config["perturbation"]["scenes"],
-        fingerprint=fingerprint("scorecard", "claims", "statistics", "storage"),
+        code=code("scorecard"),
     message:
         "scorecard: testing the paper's claims"
     script:
@@ -132,9 +128,7 @@ rule figure:
     params:
         figures=config["figures"],
         caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
-        fingerprint=fingerprint(
-            "figure", "figures", "pictures", "diagrams", "statistics", "storage"
-        ),
+        code=code("figure"),
     message:
         "figure {wildcards.figure}"
     script:
@@ -160,7 +154,7 @@ rule report:
     params:
         config=TOLD,
         captions=FIGURES,
-        fingerprint=fingerprint("report", "claims", "statistics", "storage"),
+        code=code("report"),
     message:
         "report: one page to open"
     script:

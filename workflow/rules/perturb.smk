@@ -17,13 +17,13 @@ rule perturb_network:
     threads: THREADS
     resources:
         device=config["compute"]["device"],
+        mem_mb=MEMORY,
     params:
+        network=config["network"],
         perturbation=config["perturbation"],
         scenes=PERTURBED,
         seed=SEED,
-        code=fingerprint(
-            "perturb_network", "perturbation", "network", "device_rendering", "rendering", "scenes"
-        ),
+        code=code("perturb_network"),
     message:
         "perturb: {wildcards.interaction} network {wildcards.instance}"
     script:

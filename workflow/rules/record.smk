@@ -24,11 +24,12 @@ rule record_network:
     threads: THREADS
     resources:
         device=config["compute"]["device"],
+        mem_mb=MEMORY,
     params:
-        scenes=config["record"]["scenes"],
-        precision=config["record"]["precision"],
+        network=config["network"],
+        record={key: config["record"][key] for key in ("scenes", "precision")},
         seed=SEED,
-        code=fingerprint("record_network", "recording", "network"),
+        code=code("record_network"),
     message:
         "record: {wildcards.interaction} network {wildcards.instance}"
     script:

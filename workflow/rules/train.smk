@@ -2,7 +2,7 @@
 
 CHECKPOINTS = config["run"]["checkpoints"]
 IMPORTED = [interaction for interaction, files in CHECKPOINTS.items() if files]
-TRAINED = [name for name in ("multiplicative", "additive", "feedforward") if name not in IMPORTED]
+TRAINED = [name for name in INTERACTIONS if name not in IMPORTED]
 
 
 rule train_network:
@@ -26,14 +26,13 @@ rule train_network:
     threads: THREADS
     resources:
         device=config["compute"]["device"],
+        mem_mb=MEMORY,
     params:
         network=config["network"],
         training=config["training"],
         scenes=DISTRIBUTION,
         seed=SEED,
-        code=fingerprint(
-            "train_network", "training", "network", "device_rendering", "rendering", "scenes"
-        ),
+        code=code("train_network"),
     message:
         "train: {wildcards.interaction} network {wildcards.instance}"
     script:
@@ -58,7 +57,7 @@ rule import_network:
     params:
         network=config["network"],
         seed=SEED,
-        code=fingerprint("import_network", "checkpoints", "network"),
+        code=code("import_network"),
     message:
         "import: {wildcards.interaction} network {wildcards.instance} from {input}"
     script:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 import yaml
 
+from recurrence.configuration import ConfigurationError, check
 from recurrence.job import duration, prepare_torch
 from recurrence.network import CATEGORIES, RecurrentNetwork, mixed_precision
 from recurrence.scenes import CANVAS
@@ -27,8 +28,11 @@ FILES = {  # of each network: what is there when a job is done
     "decode": "decoding.csv",
     "perturb": "perturbation.csv",
 }
-PASSES = {"record": 6, "perturbation": 45}  # what a scene (and rendering) costs, in forward passes
-DECODING = 35  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
+PASSES = {
+    "record": 4.5,
+    "perturbation": 45,
+}  # what a scene (and rendering) costs, in forward passes
+DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
 JOB = 8  # seconds: a job's start
 REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
 TIMED = 1.0  # seconds, of each measurement
@@ -102,6 +106,10 @@ def main() -> None:
     config: dict[str, Any] = {}
     for file in asked.files:
         config = overlay(config, yaml.safe_load(file.read_text()))
+    try:
+        check(config)
+    except ConfigurationError:
+        return  # Snakemake, which is started next, says what is wrong
     run, threads = config["run"], config["compute"]["threads"]
     iterations = config["training"]["iterations"]
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -121,7 +129,9 @@ def main() -> None:
     parallel = 1 if device.type == "cuda" else max(1, cores // threads)
     about = duration(max(longest, total / parallel) + REST)
     networks = len(run["interactions"]) * run["instances"]
-    print(f"about {about} on this machine ({cores} cores, {device.type}):", end=" ")
+    print(
+        f"Run {run['name']}: about {about} on this machine ({cores} cores, {device.type}):", end=" "
+    )
     print(f"{left} of {networks} networks to do, {iterations} iterations each")
 
 

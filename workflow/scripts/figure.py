@@ -1,4 +1,4 @@
-"""Rule figures: one figure of the paper, as PDF and PNG."""
+"""Rule figure: one figure of the paper, as PDF and PNG."""
 
 from recurrence.figures import draw, save
 from recurrence.job import logged

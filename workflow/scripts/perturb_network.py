@@ -1,28 +1,25 @@
-"""Rule perturb: functional importance in one network, and an example of a perturbation."""
+"""Rule perturb_network: functional importance in one network, and an example of a perturbation."""
 
 from recurrence import job
 from recurrence.datasets import load_shard
 from recurrence.network import load_network
 from recurrence.perturbation import Experiment, perturb, write_example
 from recurrence.scenes import SceneDistribution, Sources
-from recurrence.storage import write_table
+from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
     block = parameters.perturbation
     experiment = Experiment(
-        load_network(files.model, device),
+        load_network(files.model, device, wildcards.interaction, parameters.network),
         Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
         SceneDistribution.from_config(parameters.scenes),
         parameters.seed,
     )
     progress = job.Progress(snakemake.rule, wildcards, block["repeats"] * block["scenes"])
     table = perturb(experiment, block, progress)
-    write_table(
-        snakemake.output.table,
-        table,
-        interaction=wildcards.interaction,
-        instance=int(wildcards.instance),
-    )
-    write_example(experiment, "location_horizontal", "input", 3, snakemake.output.example)
+    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
+    write_table(snakemake.output.table, table, **names)
+    about = provenance(parameters.seed, scenes=parameters.scenes, **names)
+    write_example(experiment, snakemake.output.example, about)

@@ -1,22 +1,23 @@
-"""Rule record: one network on the test scenes."""
+"""Rule record_network: one network on the test scenes."""
 
 from recurrence import job
 from recurrence.network import load_network
-from recurrence.recording import record, write_examples
+from recurrence.recording import MANTISSA, record, write_examples
 from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
     device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
-    network = load_network(snakemake.input.model, device)
+    network = load_network(snakemake.input.model, device, wildcards.interaction, parameters.network)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
-    about = provenance(parameters.seed, network=names)
-    progress = job.Progress(snakemake.rule, wildcards, parameters.scenes)
+    block = parameters.record
+    about = provenance(parameters.seed, record={**block, "mantissa": MANTISSA}, **names)
+    progress = job.Progress(snakemake.rule, wildcards, block["scenes"])
     tables = record(
         network,
         snakemake.input.scenes,
-        parameters.scenes,
-        parameters.precision,
+        block["scenes"],
+        block["precision"],
         output.activations,
         about,
         progress,

@@ -26,6 +26,7 @@ with logged(snakemake.log[0]):
                 ("scene", "row", "column"),
                 compression="gzip",
                 compression_opts=1,
+                fletcher32=True,  # a checksum, which reading verifies
             )
         for variable, values in recipe.labels(sources).items():
-            write_dataset(file, f"labels/{variable}", values.astype(np.uint8))
+            write_dataset(file, f"labels/{variable}", values.astype(np.uint8), fletcher32=True)

@@ -1,11 +1,11 @@
-"""Rule train: one network, from its seed to its weights."""
+"""Rule train_network: one network, from its seed to its weights."""
 
 from pathlib import Path
 
 import torch
 
 from recurrence import job, training
-from recurrence.datasets import load_shard
+from recurrence.datasets import load_shard, shard_digest
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.storage import provenance, write_table
@@ -16,9 +16,12 @@ with job.logged(snakemake.log[0]):
     device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
     progress = job.Progress(snakemake.rule, wildcards, parameters.training["iterations"])
     torch.manual_seed(seed)
-    network = RecurrentNetwork(wildcards.interaction, parameters.network)
+    network = RecurrentNetwork(
+        wildcards.interaction, parameters.network, parameters.training["initialisation"]
+    )
     folder = Path(snakemake.output.model).parent / ".training"
-    with training.resumable(folder, dict(parameters.items())) as state:
+    images = {name: shard_digest(path) for name, path in files.items()}
+    with training.resumable(folder, {**dict(parameters.items()), "images": images}) as state:
         curve = training.train(
             network,
             Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),

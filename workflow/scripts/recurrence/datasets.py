@@ -7,7 +7,6 @@ checked against the SHA-256 of its uncompressed content before one image is used
 
 import gzip
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -363,7 +362,7 @@ def write_shards(
             **described,
             "dataset": dataset,
             "split": split,
-            "source_sha256": json.dumps({name: checksums[name] for name in names}),
+            "source_sha256": {name: checksums[name] for name in names},
             "shape": images.shape,
             "sha256": _digest(images, labels),
         }
@@ -371,6 +370,12 @@ def write_shards(
             write_dataset(file, "images", images, ("image", "row", "column"))
             write_dataset(file, "labels", labels, ("image",))
         print(f"{outputs[split]}: {len(images)} images")
+
+
+def shard_digest(path: str | Path) -> str:
+    """The SHA-256 of a shard's images and labels, as it was written."""
+    with h5py.File(path) as file:
+        return str(file.attrs["sha256"])
 
 
 def load_shard(path: str | Path) -> tuple[Bytes, Bytes]:

@@ -1,6 +1,6 @@
 """Linear read-outs: what can be decoded from activations and recurrent flow (paper 3.1, A.4).
 
-The read-out is scikit-learn's ``LinearSVC`` with its default parameters, on raw features: up to
+The read-out is scikit-learn's ``LinearSVC`` with its defaults of 2021, on raw features: up to
 73,728 numbers for each of 1,000 scenes. Its solver, dual coordinate descent, meets the features
 only in inner products of scenes, so whatever has the same inner products is fitted along the same
 path, up to rounding. The Cholesky factor of the Gram matrix has them, in half as many numbers as a
@@ -23,8 +23,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from recurrence.job import Progress, derive_seed
+from recurrence.statistics import LAYERS
+from recurrence.storage import open_hdf5
 
-LAYERS = ("input", "conv1", "conv2", "fc")
 COLUMNS = [
     *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
 ]
@@ -132,7 +133,7 @@ def decode(
     """
     n, variables = block["scenes"], block["variables"]
     rows = []
-    with h5py.File(activations) as file:
+    with open_hdf5(activations) as file:
         labels = {variable: file[f"labels/{variable}"][:] for variable in variables}
         recorded, needed = min(map(len, labels.values())), block["repeats"] * n
         if recorded < needed:
@@ -163,7 +164,7 @@ def decode_scenes(
     n = block["scenes"]
     rows = []
     with ExitStack() as stack:
-        shards = [stack.enter_context(h5py.File(name)) for name in files]
+        shards = [stack.enter_context(open_hdf5(name)) for name in files]
         starts = np.cumsum([0, *(len(shard["scenes"]) for shard in shards)])
 
         def read(dataset: str, first: int) -> npt.NDArray[Any]:

@@ -13,10 +13,11 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
 from safetensors import safe_open
 
+from recurrence.statistics import LAYERS
+
 WIDTH = 7.2  # inches, of every figure
 INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
 CANVAS, POOL = 100, 3  # pixels of a scene's side, side of a pooling window (SPEC 1, 2)
-ORDER = ("input", "conv1", "conv2", "fc")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def connections(model: Path) -> tuple[list[Connection], int]:
         if parameter != "weight":
             continue
         if kind == "feedforward":
-            found.append(Connection(kind, ORDER[ORDER.index(rest[0]) - 1], rest[0], shape))
+            found.append(Connection(kind, LAYERS[LAYERS.index(rest[0]) - 1], rest[0], shape))
         elif kind == "lateral":
             found.append(Connection(kind, rest[0], rest[0], shape))
         elif kind == "topdown":
@@ -152,12 +153,12 @@ def architecture(model: Path) -> Figure:
     found, parameters = connections(model)
     down = sorted(
         (c for c in found if c.kind == "topdown"),
-        key=lambda c: (ORDER.index(c.source) - ORDER.index(c.target), -ORDER.index(c.target)),
+        key=lambda c: (LAYERS.index(c.source) - LAYERS.index(c.target), -LAYERS.index(c.target)),
     )
     pitch = 0.27
     base = 0.25 + pitch * len(down)
     width, height = 0.86, 0.82
-    left = {layer: 0.25 + 1.52 * number for number, layer in enumerate((*ORDER, "output"))}
+    left = {layer: 0.25 + 1.52 * number for number, layer in enumerate((*LAYERS, "output"))}
     figure, axes = _canvas(base + height + 0.95)
     sizes = _maps(found)
     middle, top = base + height / 2, base + height

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
-class _Tee:
-    """A text stream that writes to a log file and, if it is there, to the terminal too."""
+class _Log:
+    """A text stream into a log file, line by line."""
 
     def __init__(self, log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class _Tee:
 def logged(log: str) -> Iterator[None]:
     """Send prints and tracebacks of the enclosed block to the file ``log``; show the error in the terminal as well."""
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Tee(Path(log))
+    sys.stdout = sys.stderr = _Log(Path(log))
     try:
         yield
     except BaseException as error:
@@ -101,6 +101,10 @@ def prepare_torch(device: str, threads: int) -> "torch.device":
     keep_freed_memory()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"compute.device is {device}, and PyTorch finds no GPU that it can use: set cpu or auto"
+        )
     return torch.device(device)
 
 

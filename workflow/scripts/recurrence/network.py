@@ -179,9 +179,12 @@ class RecurrentNetwork(nn.Module):
 
     ``config`` is the block ``network`` of the configuration: timesteps, channels, kernel, units,
     and the names of the lateral (``conv1``) and top-down (``fc_to_conv1``) connections.
+    Weights are drawn as by the ``released`` code, or as the ``paper`` says (SPEC 2).
     """
 
-    def __init__(self, interaction: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, interaction: str, config: Mapping[str, Any], initialisation: str = "released"
+    ) -> None:
         super().__init__()
         if interaction not in INTERACTIONS:
             raise ValueError(
@@ -195,8 +198,14 @@ class RecurrentNetwork(nn.Module):
         for below, layer in (("input", "conv1"), ("conv1", "conv2")):
             side[layer] = pooled[below] - kernel + 1
             pooled[layer] = side[layer] // POOL
-        self.shapes: dict[str, tuple[int, ...]] = {
-            layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
+        self.shapes: dict[str, tuple[int, ...]] = (
+            {  # of maps
+                layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
+            }
+            | {"fc": (units,)}
+        )
+        self.output_shapes: dict[str, tuple[int, ...]] = {
+            layer: (channels[layer], pooled[layer], pooled[layer]) for layer in LAYERS[:3]
         } | {"fc": (units,)}
 
         self.feedforward = nn.ModuleDict(
@@ -231,8 +240,9 @@ class RecurrentNetwork(nn.Module):
             {name: topdown(name) for name in config["topdown"] if recurrent}
         )
         for module in self.modules():
-            # Transposed convolutions keep PyTorch's default, as in the released code (SPEC 2).
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                if isinstance(module, nn.ConvTranspose2d) and initialisation == "released":
+                    continue  # these keep PyTorch's default there
                 nn.init.xavier_uniform_(module.weight)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
@@ -344,7 +354,7 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 
 
 def save_network(
-    path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **metadata: str
+    path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **metadata: Any
 ) -> None:
     """Write the weights; the file's metadata tell the interaction, the ``network`` block and ``metadata`` as JSON.
 
@@ -358,18 +368,25 @@ def save_network(
         temporary.write_bytes(save(weights, {"about": json.dumps(described, sort_keys=True)}))
 
 
-def load_network(path: str | Path, device: torch.device) -> RecurrentNetwork:
+def load_network(
+    path: str | Path, device: torch.device, interaction: str, config: Mapping[str, Any]
+) -> RecurrentNetwork:
     """Read a network written by :func:`save_network`, ready for inference.
 
-    Raises ``ValueError`` that names the file when it is no such file or its weights do not fit its
-    own description.
+    Raises ``ValueError`` that names the file when it is no such file, its weights do not fit its
+    own description, or it is not of the ``interaction`` and the ``network`` block ``config``.
     """
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        found = {"interaction": about["interaction"], **about["network"]}
         network = RecurrentNetwork(about["interaction"], about["network"])
         network.load_state_dict(weights)
     except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a network of this project: {error}") from error
+    wanted = {"interaction": interaction, **config}
+    if differing := [key for key in wanted if found.get(key) != wanted[key]]:
+        told = "; ".join(f"{key} is {found.get(key)}, not {wanted[key]}" for key in differing)
+        raise ValueError(f"{path} is another network than the configuration asks for: {told}")
     return network.to(device).eval()

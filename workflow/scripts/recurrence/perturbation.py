@@ -30,6 +30,7 @@ from recurrence.storage import create_hdf5, write_dataset
 
 BATCH = 25  # scenes
 CANDIDATES = 50  # scenes among which an example is looked for
+EXAMPLE = ("location_horizontal", "input", 3)  # variable, layer and timestep of figures 4A and 4B
 RENDERED_TWICE = ("scale", "orientation")  # the altered copies that differ between the renderings
 COLUMNS = [
     "repeat",
@@ -42,6 +43,9 @@ COLUMNS = [
     "accuracy_control",
     "functional_importance",
 ]
+
+Key = tuple[str, str, str, int, str]  # kind, rendering, layer, timestep, variable
+ORIGINAL: Key = ("original", "", "", 0, "")
 
 
 @dataclass(frozen=True)
@@ -82,20 +86,22 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
     """
     renderings, n = config["renderings"], config["scenes"]
     rows: list[dict[str, Any]] = []
-    for repeat in range(config["repeats"]):
-        hits: dict[tuple[str, str, str, int, str], int] = {}
+    recurrent = experiment.network.lateral or experiment.network.topdown
+    for repeat in range(config["repeats"]) if recurrent else ():
+        hits: dict[Key, Tensor] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
             with mixed_precision(experiment.network.device, config["precision"]):
                 _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)
-        original = hits.pop(("original", "", "", 0, "")) / n
-        for kind, rendering, layer, timestep, variable in sorted(hits):
+        share = {key: int(right) / n for key, right in hits.items()}
+        original = share.pop(ORIGINAL)
+        for kind, rendering, layer, timestep, variable in sorted(share):
             if kind == "control":
                 continue
-            systematic = hits["systematic", rendering, layer, timestep, variable] / n
-            control = hits["control", rendering, layer, timestep, variable] / n
+            systematic = share["systematic", rendering, layer, timestep, variable]
+            control = share["control", rendering, layer, timestep, variable]
             importance = (control - systematic) / original if original else float("nan")
             cell = (repeat, rendering, layer, timestep, variable)
             found = (original, systematic, control, importance)
@@ -105,21 +111,21 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
 
 @torch.inference_mode()
 def _count_hits(
-    experiment: Experiment,
-    indices: range,
-    renderings: list[str],
-    hits: dict[tuple[str, str, str, int, str], int],
+    experiment: Experiment, indices: range, renderings: list[str], hits: dict[Key, Tensor]
 ) -> None:
-    """Add the correct answers on the scenes ``indices`` to ``hits`` (kind, rendering, layer, timestep, variable)."""
+    """Add the numbers of right answers on the scenes ``indices`` to ``hits``; they stay on the device."""
     network, recipe = experiment.network, experiment.recipe(indices)
     images, permutations = experiment.paint(recipe), experiment.permutations(indices)
-    category = torch.from_numpy(recipe.labels(experiment.sources)["category"]).to(images.device)
+    category = send(recipe.labels(experiment.sources)["category"], network.device)
     known = network(images)
 
-    def add(key: tuple[str, str, str, int, str], logits: Tensor) -> None:
-        hits[key] = hits.get(key, 0) + int((logits.argmax(1) == category).sum())
+    def add(key: Key, right: Tensor) -> None:
+        hits[key] = hits[key] + right if key in hits else right
 
-    add(("original", "", "", 0, ""), known.logits)
+    def right(logits: Tensor) -> Tensor:
+        return (logits.argmax(1) == category).sum()
+
+    add(ORIGINAL, right(known.logits))
     for variable in ALTERATIONS:
         made = renderings if variable in RENDERED_TWICE else renderings[:1]
         for rendering in made:
@@ -129,9 +135,10 @@ def _count_hits(
             filed = [rendering] if variable in RENDERED_TWICE else renderings
             for layer, timestep, flows in replacements(known, altered, permutations):
                 for kind, flow in flows.items():
-                    logits = network(images, Intervention(layer, timestep, flow), known).logits
+                    run = network(images, Intervention(layer, timestep, flow), known)
+                    found = right(run.logits)
                     for name in filed:
-                        add((kind, name, layer, timestep, variable), logits)
+                        add((kind, name, layer, timestep, variable), found)
 
 
 def replacements(
@@ -148,18 +155,13 @@ def replacements(
 
 
 @torch.inference_mode()
-def write_example(
-    experiment: Experiment,
-    variable: str,
-    layer: str,
-    timestep: int,
-    path: str | Path,
-) -> None:
-    """Write one scene on which the systematic perturbation changes a right answer and its control does not.
+def write_example(experiment: Experiment, path: str | Path, about: Mapping[str, Any]) -> None:
+    """Write one scene on which a systematic perturbation changes a right answer and its control does not.
 
-    The first of :data:`CANDIDATES` scenes is taken if there is no such one. A network without that
-    recurrent flow gets a file without datasets.
+    The perturbation is :data:`EXAMPLE`. The first of :data:`CANDIDATES` scenes is taken if there is
+    no such one. A network without that recurrent flow gets a file without datasets.
     """
+    variable, layer, timestep = EXAMPLE
     network, indices = experiment.network, range(CANDIDATES)
     recipe = experiment.recipe(indices)
     category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
@@ -167,7 +169,7 @@ def write_example(
     altered_images = experiment.paint(alter(recipe, variable, "opposite", experiment.distribution))
     known, altered = network(images), network(altered_images)
     if network.timesteps < timestep or layer not in known.flows[timestep - 1]:
-        with create_hdf5(path, {}):
+        with create_hdf5(path, about):
             return
     flows = next(
         {"original": known.flows[timestep - 1][layer], **flows}
@@ -185,16 +187,14 @@ def write_example(
         & (answers["control"] == category)
     )
     one = int(fitting.int().argmax())
-    attributes: dict[str, Any] = {
-        f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()
-    }
-    attributes |= {
+    predictions = {f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()}
+    shown = {
         "layer": layer,
         "timestep": timestep,
         "variable": variable,
         "category": int(category[one]),
     }
-    with create_hdf5(path, attributes) as file:
+    with create_hdf5(path, {**about, **shown, **predictions}) as file:
         plane = ("row", "column")
         write_dataset(file, "original", images[one, 0].cpu(), plane)
         write_dataset(file, "altered", altered_images[one, 0].cpu(), plane)

@@ -113,13 +113,12 @@ def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
 def variants(sources: Sources, settings: Settings) -> Figure:
     """Two scenes and their altered copies along each variable (2B)."""
     with h5py.File(sources["variants"]) as file:
-        names = [name for name in VARIANTS if name in file["altered"]]
-        columns = [file["original"][:2], *(file["altered"][name][:2] for name in names)]
+        columns = [file["original"][:], *(file["altered"][name][:] for name in VARIANTS)]
     figure, [panels] = _tiles(len(columns[0]), len(columns), left=0.06, top=0.36, below=0.06)
     for number, row in enumerate(panels):
         for axes, images in zip(row, columns, strict=True):
             _show(axes, images[number])
-    for axes, title in zip(panels[0], ["scene", *(VARIANTS[name] for name in names)], strict=True):
+    for axes, title in zip(panels[0], ["scene", *VARIANTS.values()], strict=True):
         _head(axes, title)
     return figure
 
@@ -160,11 +159,6 @@ def input_maps(
     return figure
 
 
-def _flow_image(flow: Image) -> Image:
-    """Make a flow a picture: the mean over channels, or a vector's elements in rows of 16."""
-    return flow.mean(axis=0) if flow.ndim == 3 and flow.shape[-1] > 1 else flow.reshape(-1, 16)
-
-
 def perturbation_example(sources: Sources, settings: Settings, kind: str) -> Figure:
     """Show a perturbation, ``systematic`` (4A) or ``control`` (4B), below the undisturbed run."""
     if "perturbation_example" not in sources:
@@ -175,7 +169,7 @@ def perturbation_example(sources: Sources, settings: Settings, kind: str) -> Fig
         facts = dict(file.attrs)
         scenes = [file["original"][:], file["altered"][:]]
         maps = [file["input_original"][:], file[f"input_{kind}"][:]]
-        flows = [_flow_image(file["flow_original"][:]), _flow_image(file[f"flow_{kind}"][:])]
+        flows = [file[f"flow_{run}"][:].mean(0) for run in ("original", kind)]  # over channels
     layer, timestep, timesteps = _text(facts["layer"]), int(facts["timestep"]), len(maps[0])
     limit = float(max(np.quantile(np.abs(flow), 0.995) for flow in flows)) or 1.0
     figure, [panels] = _tiles(2, timesteps + 2, left=0.42, top=0.36, below=0.2)

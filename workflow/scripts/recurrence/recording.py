@@ -7,6 +7,7 @@ size; memory does not grow with the number of scenes.
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -19,7 +20,7 @@ from torch import Tensor
 from recurrence.job import Progress
 from recurrence.network import LAYERS, RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.scenes import LABELS
-from recurrence.storage import create_hdf5, require_space, write_dataset
+from recurrence.storage import create_hdf5, open_hdf5, require_space, write_dataset
 
 BATCH = 50  # scenes
 CHUNK = 25  # scenes
@@ -37,7 +38,7 @@ def record(
     count: int,
     precision: str,
     path: str | Path,
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Record the first ``count`` test scenes into the HDF5 file at ``path``, computed in ``precision``.
@@ -121,7 +122,7 @@ def _batches(
     """Cluttered and clean scenes (b, 1, 100, 100), labels, and where in the recording they belong."""
     start = 0
     for name in scene_files:
-        with h5py.File(name) as file:
+        with open_hdf5(name) as file:
             here = min(len(file["scenes"]), count - start)
             for first in range(0, here, BATCH):
                 part = slice(first, min(first + BATCH, here))
@@ -136,10 +137,11 @@ def _batches(
 
 def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
     """Every map dataset of a recording: its path and its shape for one scene."""
-    pooled = {layer: _pooled(shape) for layer, shape in network.shapes.items()}
     steps = network.timesteps
     with_flow = {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)}
-    activations = {f"activation/{layer}": (steps, *pooled[layer]) for layer in LAYERS}
+    activations = {
+        f"activation/{layer}": (steps, *network.output_shapes[layer]) for layer in LAYERS
+    }
     flows = {
         f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer])
         for layer in LAYERS
@@ -148,13 +150,13 @@ def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
     return activations | flows | {f"clean/{path}": shape for path, shape in activations.items()}
 
 
-def _pooled(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape if len(shape) == 1 or shape[0] == 1 else (shape[0], shape[1] // 3, shape[2] // 3)
-
-
 def bytes_needed(network: RecurrentNetwork, count: int) -> int:
-    """An upper bound of a recording's size: as if nothing were compressed."""
-    return sum(2 * count * int(np.prod(shape)) for shape in _layout(network).values())
+    """An upper bound of a recording's size: sign, exponent and the kept mantissa of float16, uncompressed."""
+    bits = 0
+    for path, shape in _layout(network).items():
+        kind = path.removeprefix("clean/").split("/")[0]
+        bits += (6 + MANTISSA[kind]) * count * int(np.prod(shape))
+    return bits // 8
 
 
 def _create_datasets(
@@ -210,7 +212,7 @@ def write_examples(
     network: RecurrentNetwork,
     scene_file: str,
     path: str | Path,
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, Any],
 ) -> None:
     """Write the first :data:`EXAMPLES` test scenes and the network's input map at each timestep, for the figures."""
     scenes, clean, labels, _ = next(_batches([scene_file], EXAMPLES, network.device))

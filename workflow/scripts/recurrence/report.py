@@ -5,7 +5,6 @@ holds no time stamp.
 """
 
 import base64
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def render(
     figures: Sequence[Path],
     captions: Mapping[str, Mapping[str, str]],
     config: Mapping[str, Any],
-    origin: Mapping[str, str],
+    origin: Mapping[str, Any],
 ) -> str:
     """Write the page as HTML text.
 
@@ -59,7 +58,7 @@ def render(
         run=config["run"]["name"],
         config=yaml.safe_dump({**config}, sort_keys=True, default_flow_style=None, width=100),
         origin={key: value for key, value in origin.items() if key != "packages"},
-        packages=json.loads(origin.get("packages", "{}")),
+        packages=origin.get("packages", {}),
         headline=headline(ours.accuracy, published.accuracy),
         counts={verdict: int((scorecard["verdict"] == verdict).sum()) for verdict in VERDICTS},
         verdicts=VERDICTS,

@@ -185,10 +185,13 @@ def _wide(frame: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
     return frame.pivot_table(index=keys, columns="instance", values=value, sort=True)
 
 
-def gather(tables: Tables, interaction: str, scored: int = 200, perturbed: int = 100) -> Evidence:
+def gather(
+    tables: Tables, interaction: str, scored: int = 2_000, perturbed: int = 5_000
+) -> Evidence:
     """Arrange one interaction's tables: cluttered scenes, and the published rendering.
 
-    ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation.
+    ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation; the
+    published tables are means over all that there were.
     """
     accuracy = select(tables.accuracy, interaction=interaction, image="cluttered")
     decoding = select(tables.decoding, interaction=interaction, image="cluttered")

@@ -54,19 +54,14 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def read_tables(paths: list[str]) -> pd.DataFrame:
-    """Concatenate the tables at ``paths``, in that order. A table with a header alone adds nothing."""
-    frames = [read_table(path) for path in paths]
-    return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
-
-
 @contextmanager
 def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
-    """Open a new HDF5 file for writing, atomically, with ``attributes`` on its root."""
+    """Open a new HDF5 file for writing, atomically, with ``attributes`` on its root; mappings become JSON."""
     with atomic(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
         try:
             for key, value in attributes.items():
-                file.attrs[key] = value
+                as_json = isinstance(value, Mapping)
+                file.attrs[key] = json.dumps(value, sort_keys=True) if as_json else value
             yield file
             file.flush()
         except OSError as error:
@@ -74,6 +69,20 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
             print(f"error: {path} cannot be written (is the disk full?): {error}", file=sys.stderr)
             temporary.unlink()
             raise
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file to read it. Raises ``ValueError`` that names the file when it is damaged."""
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged: delete it and start again, and it is made anew ({error})"
+        ) from error
 
 
 def write_dataset(
@@ -104,7 +113,7 @@ def require_space(folder: str | Path, needed: int, what: str) -> None:
 
 
 @cache
-def _environment() -> dict[str, str]:
+def _environment() -> dict[str, Any]:
     """Versions of the packages that matter, and the git commit of the code, as far as they are known."""
     found = {}
     for package in PACKAGES:
@@ -121,10 +130,9 @@ def _environment() -> dict[str, str]:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = "unknown"
-    return {"packages": json.dumps(found, sort_keys=True), "git_commit": commit}
+    return {"packages": found, "git_commit": commit}
 
 
-def provenance(seed: int, **blocks: Any) -> dict[str, str]:
-    """Describe how an output was made: its config blocks as JSON, its seed, package versions and git commit."""
-    described = {name: json.dumps(block, sort_keys=True) for name, block in blocks.items()}
-    return {**described, "seed": str(seed), **_environment()}
+def provenance(seed: int, **blocks: Any) -> dict[str, Any]:
+    """Describe how an output was made: its config blocks, its seed, package versions and git commit."""
+    return {**blocks, "seed": seed, **_environment()}

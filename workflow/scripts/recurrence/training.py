@@ -74,19 +74,22 @@ def train(
     """
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
-    paint = renderer(training, device)
-    examples = draw(
-        renderer(validation, device),
-        validation,
-        distribution,
-        derive_seed(seed, "validation"),
-        range(config["validation_scenes"]),
-    )
+    paint, paint_validation = renderer(training, device), renderer(validation, device)
+    examples = [
+        draw(
+            paint_validation,
+            validation,
+            distribution,
+            derive_seed(seed, "validation"),
+            range(start, min(start + VALIDATION_BATCH, config["validation_scenes"])),
+        )
+        for start in range(0, config["validation_scenes"], VALIDATION_BATCH)
+    ]
     stream, batch, last = derive_seed(seed, "training"), config["batch"], config["iterations"]
     losses = torch.zeros(last, device=device)  # reading one would wait for its iteration to end
     iteration, curve = 0, []
     if state.exists():
-        saved = torch.load(state, map_location=device, weights_only=True)
+        saved = _load(state, device)
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         iteration, curve = saved["iteration"], saved["curve"]
@@ -120,7 +123,7 @@ def train(
 
             validate = iteration % config["validate_every"] == 0 or iteration == last
             if validate or iteration % config["checkpoint_every"] == 0:
-                _check_finite(losses, checked, iteration, config)
+                _check_finite(network, losses, checked, iteration, config)
                 if validate:
                     elapsed = time.perf_counter() - started
                     since = curve[-1]["iteration"] if curve else 0
@@ -157,29 +160,34 @@ def draw(
 
 @torch.inference_mode()
 def evaluate(
-    network: RecurrentNetwork, examples: tuple[Tensor, Tensor], precision: str
+    network: RecurrentNetwork, examples: list[tuple[Tensor, Tensor]], precision: str
 ) -> dict[str, float]:
-    """Mean cross-entropy and accuracy on examples (scenes, categories)."""
-    logits = []
-    for images in examples[0].split(VALIDATION_BATCH):
-        with mixed_precision(network.device, precision):
-            logits.append(network(images).logits.float())
-    scores = torch.cat(logits)
+    """Mean cross-entropy and accuracy on batches of examples (scenes, categories)."""
+    with mixed_precision(network.device, precision):
+        scores = torch.cat([network(images).logits.float() for images, _ in examples])
+    categories = torch.cat([categories for _, categories in examples])
     return {
-        "validation_loss": F.cross_entropy(scores, examples[1]).item(),
-        "validation_accuracy": (scores.argmax(1) == examples[1]).double().mean().item(),
+        "validation_loss": F.cross_entropy(scores, categories).item(),
+        "validation_accuracy": (scores.argmax(1) == categories).float().mean().item(),
     }
 
 
-def _check_finite(losses: Tensor, start: int, stop: int, config: Mapping[str, Any]) -> None:
+def _check_finite(
+    network: RecurrentNetwork, losses: Tensor, start: int, stop: int, config: Mapping[str, Any]
+) -> None:
+    """Look at the losses of the iterations after ``start`` up to ``stop``, and at the weights they ended in."""
     finite = losses[start:stop].isfinite()
     if not finite.all():
-        iteration = start + int((~finite).int().argmax()) + 1
-        raise DivergedError(
-            f"the loss is not finite at iteration {iteration} (learning rate {learning_rate(iteration, config):.2g}): "
-            "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
-            "training.precision float32"
-        )
+        what, iteration = "loss is", start + int((~finite).int().argmax()) + 1
+    elif not all(weight.isfinite().all() for weight in network.parameters()):
+        what, iteration = "weights are", stop
+    else:
+        return
+    raise DivergedError(
+        f"the {what} not finite at iteration {iteration} (learning rate {learning_rate(iteration, config):.2g}): "
+        "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
+        "training.precision float32"
+    )
 
 
 def _save(
@@ -190,17 +198,28 @@ def _save(
     curve: list[dict[str, float]],
     losses: Tensor,
 ) -> None:
-    with atomic(path) as temporary:
-        torch.save(
-            {
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "iteration": iteration,
-                "curve": curve,
-                "losses": losses[:iteration].clone(),
-            },
-            temporary,
-        )
+    state = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "iteration": iteration,
+        "curve": curve,
+        "losses": losses[:iteration].clone(),
+    }
+    try:
+        with atomic(path) as temporary:
+            torch.save(state, temporary)
+    except (OSError, RuntimeError) as error:  # the latter is PyTorch's for the former
+        raise OSError(f"{path} cannot be written (is the disk full?): {error}") from error
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # of many types: whatever the bytes of a broken file lead to
+        raise ValueError(
+            f"{path} is damaged: delete it, and the training starts from its beginning ({error})"
+        ) from error
+    return state
 
 
 @contextmanager

@@ -1,0 +1,49 @@
+"""What code a rule's results depend on, so that an edit reruns the stages that use it and no others."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def fingerprint(script: Path) -> str:
+    """A hash of a rule's script and of every module of this package that it imports, directly or not.
+
+    Comments, docstrings and layout do not count.
+    """
+    trees: dict[Path, ast.Module] = {}
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in trees:
+            trees[path] = ast.parse(path.read_text("utf-8"))
+            waiting += _imported(trees[path])
+    digest = hashlib.sha256()
+    for path in sorted(trees):
+        digest.update(path.name.encode())
+        digest.update(ast.unparse(_without_docstrings(trees[path])).encode())
+    return digest.hexdigest()[:16]
+
+
+def _imported(tree: ast.Module) -> Iterator[Path]:
+    """The modules of this package that a module imports."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=PACKAGE.name, names=names):
+                yield from (PACKAGE / f"{alias.name}.py" for alias in names)
+            case ast.ImportFrom(module=str(module)) if module.startswith(f"{PACKAGE.name}."):
+                yield PACKAGE / f"{module.removeprefix(f'{PACKAGE.name}.')}.py"
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Module(body=[ast.Expr(ast.Constant(str())), *rest] as body)
+                | ast.ClassDef(body=[ast.Expr(ast.Constant(str())), *rest] as body)
+                | ast.FunctionDef(body=[ast.Expr(ast.Constant(str())), *rest] as body)
+            ):
+                body[:] = rest or [ast.Pass()]
+    return tree
