@@ -185,7 +185,7 @@ class Subject:
 
     @cached_property
     def fast(self) -> RecurrentNetwork:
-        return load_network(self.model, CPU)
+        return load_network(self.model, CPU, "multiplicative", CONFIG["network"])
 
     @cached_property
     def plain(self) -> PlainNetwork:
@@ -434,7 +434,9 @@ def draw_growth(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="model.safetensors of a trained network")
+    parser.add_argument(
+        "model", type=Path, help="model.safetensors of a trained multiplicative network"
+    )
     parser.add_argument("output", type=Path, help="a folder")
     asked = parser.parse_args()
     keep_freed_memory()
