@@ -1,0 +1,42 @@
+"""What every job has around its work: lines of progress, and a device that is there."""
+
+import io
+import sys
+
+import pytest
+import torch
+
+from recurrence import job
+
+
+class Terminal(io.StringIO):
+    """A stream that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_progress_is_told_in_the_log_and_to_who_watches(
+    watched: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal() if watched else io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", terminal)
+    clock = iter([0.0, 10.0, 30.0])
+    monkeypatch.setattr(job.time, "monotonic", lambda: next(clock))
+    progress = job.Progress("train_network", ["additive", "2"], 100)
+    progress.show(10, loss=2.5)  # begins to count, as it may have gone on from a checkpoint
+    progress.show(20, loss=1.25, **{"validation accuracy": 0.5})
+    lines = [
+        "train_network additive 2: 10/100, loss 2.5",
+        "train_network additive 2: 20/100, loss 1.25, validation accuracy 0.5, 3 min left",
+    ]
+    assert capsys.readouterr().out.splitlines() == lines
+    assert terminal.getvalue().splitlines() == (lines if watched else [])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_named_by_its_key() -> None:
+    with pytest.raises(ValueError, match=r"compute\.device is cuda:1, .*: set cpu or auto"):
+        job.prepare_torch("cuda:1", 1)
+    assert job.prepare_torch("auto", 1).type == "cpu"
