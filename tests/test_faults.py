@@ -6,6 +6,10 @@ import resource
 import signal
 import subprocess
 import time
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ ONE: dict[str, Any] = TINY | {
     "perturbation": {"repeats": 3, "scenes": 40},
 }
 STAGES = ("train", "record", "decode", "perturb")
+FINISHED = {".h5", ".safetensors", ".csv", ".png", ".svg", ".pdf", ".html", ".txt"}
 NETWORK = Path("results/tiny/multiplicative/instance1")
 
 
@@ -42,63 +47,94 @@ def started(study: Study) -> subprocess.Popen[bytes]:
     )
 
 
-def job_of(stage: str, snakemake: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """The running job of a stage, once it has come so far as to run Python."""
-    for process in psutil.Process(snakemake.pid).children(recursive=True):
-        try:
+def seconds_of(stage: str, study: Study) -> float:
+    """How long the job of a stage took."""
+    measured = study.folder / f"results/tiny/benchmarks/{stage}/multiplicative-1.tsv"
+    return float(pd.read_csv(measured, sep="\t").s[0])
+
+
+def jobs_of(snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
+    """The running job of each stage, once it has come so far as to run Python."""
+    jobs = {}
+    with suppress(psutil.Error):  # of one that has just ended
+        for process in psutil.Process(snakemake.pid).children(recursive=True):
             words = process.cmdline()
-        except psutil.Error:
-            continue
-        if words and "python" in words[0] and words[-1].endswith(f"{stage}_network.py"):
-            return process
-    return None
+            for stage in STAGES:
+                if words and "python" in words[0] and words[-1].endswith(f"{stage}_network.py"):
+                    jobs[stage] = process
+    return jobs
 
 
-def wait_for(stage: str, snakemake: subprocess.Popen[bytes]) -> psutil.Process | None:
-    """The job of a stage, or nothing if Snakemake ends without one: it goes on beside a killed job."""
+def kill(victim: str, snakemake: subprocess.Popen[bytes], delays: Mapping[str, float]) -> set[str]:
+    """Kill the job of each stage, or Snakemake with all its jobs, so many seconds after the job is seen to run.
+
+    Returns the stages whose jobs were killed.
+    """
+    moments: dict[str, float] = {}
+    killed: set[str] = set()
     while snakemake.poll() is None:
-        if job := job_of(stage, snakemake):
-            return job
-        time.sleep(0.05)
-    return None
+        jobs, now = jobs_of(snakemake), time.monotonic()
+        for stage in (delays.keys() & jobs.keys()) - killed:
+            if now < moments.setdefault(stage, now + delays[stage]):
+                continue
+            if victim == "snakemake":
+                os.killpg(snakemake.pid, signal.SIGKILL)
+                snakemake.wait()
+                return set(jobs)
+            jobs[stage].kill()
+            killed.add(stage)
+        time.sleep(0.02)
+    return killed
+
+
+def finished_files(study: Study) -> dict[Path, int]:
+    """When each file that is whole in Snakemake's eyes was made."""
+    marks = (study.folder / ".snakemake/incomplete").rglob("*")
+    incomplete = {b64decode(mark.name).decode() for mark in marks if mark.is_file()}
+    files = [
+        path for part in ("data/sample", "results") for path in study.folder.glob(f"{part}/**/*.*")
+    ]
+    return {
+        path: path.stat().st_mtime_ns
+        for path in files
+        if path.suffix in FINISHED
+        and path.name != "activations.h5"  # goes when it has been decoded
+        and not path.name.startswith(".")
+        and str(path.relative_to(study.folder)) not in incomplete
+    }
 
 
 def assert_same_results(study: Study, other: Study) -> None:
-    one, two = (s.folder / NETWORK for s in (study, other))
-    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
-    for name in ("accuracy", "clutter", "ablation", "decoding", "perturbation"):
-        assert (one / f"{name}.csv").read_text() == (two / f"{name}.csv").read_text(), name
-    drop = {"columns": "scenes_per_second"}
-    curves = [pd.read_csv(folder / "training.csv").drop(**drop) for folder in (one, two)]
-    pd.testing.assert_frame_equal(*curves)
+    one, two = (s.folder / "results/tiny" for s in (study, other))
+    models = [folder / "multiplicative/instance1/model.safetensors" for folder in (one, two)]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    tables = [sorted(path.relative_to(f) for path in f.rglob("*.csv")) for f in (one, two)]
+    assert tables[0] == tables[1] and len(tables[0]) >= 12
+    for table in tables[0]:
+        contents = [
+            pd.read_csv(folder / table).drop(columns="scenes_per_second", errors="ignore")
+            for folder in (one, two)
+        ]
+        pd.testing.assert_frame_equal(*contents, check_exact=True, obj=str(table))
 
 
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
 def test_killed_runs_end_in_the_same_results(
     undisturbed: Study, tmp_path: Path, victim: str
 ) -> None:
+    """Each stage is killed once, or as often as KILLS in the environment says."""
     study, moments = Study(tmp_path, ONE), random.Random(victim)
-    finished: dict[Path, float] = {}
-    killed = 0
-    for stage in ("train", *STAGES):
-        run = started(study)
-        job = wait_for(stage, run)
-        time.sleep(moments.uniform(0, 6))
-        if victim == "job" and job and job.is_running():
-            job.kill()
-            killed += 1
-        elif victim == "snakemake" and run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            killed += 1
-        run.wait(timeout=300)
+    left = Counter(dict.fromkeys(STAGES, int(os.environ.get("KILLS", "1"))))
+    while left.total():
+        delays = {stage: moments.uniform(0, 0.8) * seconds_of(stage, undisturbed) for stage in left}
+        before = finished_files(study)
+        killed = kill(victim, started(study), delays)
+        assert killed, f"of the stages {', '.join(delays)} none was met"
+        left -= Counter(killed)
         if victim == "snakemake":
             study.snakemake("--unlock")
-        for path, changed in finished.items():
-            assert path.stat().st_mtime == changed, f"{path} was made again"
-        model = study.folder / NETWORK / "model.safetensors"
-        if model.exists():
-            finished[model] = model.stat().st_mtime
-    assert killed >= 2
+        for path, made in before.items():
+            assert path.stat().st_mtime_ns == made, f"{path} was made again"
     told = study.snakemake()
     assert told.returncode == 0, told.stderr
     assert_same_results(study, undisturbed)

@@ -112,7 +112,9 @@ class UpConvolution(nn.ConvTranspose2d):
         weight = F.pad(self.weight, (0, missing, 0, missing))
         weight = weight.view(self.in_channels, channels, taps, stride, taps, stride).flip(2, 4)
         weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
-        phases = F.conv2d(input, weight, self.bias.repeat(stride * stride), padding=taps - 1)
+        # Padding beforehand: with so much of it oneDNN's convolution is several times slower.
+        padded = F.pad(input, (taps - 1,) * 4)
+        phases = F.conv2d(padded, weight, self.bias.repeat(stride * stride))
         # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
         blocks = n + taps - 1
         phases = (
