@@ -67,9 +67,10 @@ def notice(text: str) -> Figure:
     return figure
 
 
-def lacking(interaction: str) -> Figure:
-    """Say in a figure that the run has no networks with ``interaction``."""
-    return notice(f"This run has no {interaction} networks that this figure could show.")
+def lacking(interaction: str, what: str = "") -> Figure:
+    """Say in a figure that the run has no networks with ``interaction``, or nothing of a kind (``what``) of them."""
+    wanted = f"{interaction} networks" if not what else f"{what} of {interaction} networks"
+    return notice(f"This run has no {wanted} that this figure could show.")
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:

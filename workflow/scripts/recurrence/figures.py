@@ -135,7 +135,8 @@ def decoding(
     ours = {name: _decoding_bands(sources["decoding"], source, name) for name in interactions}
     ours = {name: frame for name, frame in ours.items() if len(frame)}
     if not ours:
-        return lacking(" or ".join(interactions))
+        what = f"read-outs ({source.replace('_', ' ')}, cluttered scenes)"
+        return lacking(" or ".join(interactions), what)
     variables = ("category", *AUXILIARY)
     figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * len(ours)), layout="constrained")
     panels = figure.subplots(len(ours), len(variables), squeeze=False)
