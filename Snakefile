@@ -19,16 +19,7 @@ include: "workflow/rules/record.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/perturb.smk"
 include: "workflow/rules/figures.smk"
-
-
-localrules:
-    all,
-    data,
-    train,
-    record,
-    decode,
-    perturb,
-    figures,
+include: "workflow/rules/targets.smk"
 
 
 onstart:
@@ -40,37 +31,4 @@ rule all:
     input:
         rules.report.output,
         kept_recordings(),
-
-
-rule data:
-    input:
-        shards("train").values(),
-        test_scenes(config["record"]["scenes"]),
-        rules.decode_scenes.input,
-
-
-rule train:
-    input:
-        instances("model.safetensors"),
-
-
-rule record:
-    input:
-        instances("accuracy.csv"),
-        kept_recordings(),
-
-
-rule decode:
-    input:
-        instances("decoding.csv"),
-        rules.decode_scenes.output,
-
-
-rule perturb:
-    input:
-        instances("perturbation.csv"),
-
-
-rule figures:
-    input:
-        expand(rules.figure.output, figure=FIGURES),
+    localrule: True
