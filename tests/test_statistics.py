@@ -10,16 +10,9 @@ import pandas as pd
 import pytest
 
 from recurrence import claims
-from recurrence.claims import (
-    COLUMNS,
-    NOT_REPRODUCED,
-    REPRODUCED,
-    TOO_FEW,
-    agrees,
-    exceeds,
-    summary,
-)
+from recurrence.claims import COLUMNS, summary
 from recurrence.statistics import Band, Tables, band, bands, collect, load, per_instance
+from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, TOO_FEW, agrees, exceeds
 
 PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
 

@@ -390,6 +390,7 @@ def test_comments_and_touched_files_rerun_nothing(finished: Study, module: Any) 
         ("statistics", DECODING),  # which names the layers
         ("storage", SCENES | {"shards", "variants"}),
         ("training", TRAINING),
+        ("verdicts", {"scorecard", "report"}),
     ],
 )
 def test_a_changed_module_reruns_the_stages_that_use_it(

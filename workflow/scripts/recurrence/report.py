@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from recurrence.claims import CLAIMS, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.claims import CLAIMS
 from recurrence.statistics import (
     AUXILIARY,
     LAYERS,
@@ -24,6 +24,7 @@ from recurrence.statistics import (
     published_rendering,
     select,
 )
+from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, TOO_FEW
 
 VERDICTS = {
     REPRODUCED: "yes",
