@@ -17,7 +17,16 @@ import numpy as np
 import pytest
 
 from recurrence import datasets
-from recurrence.datasets import FILES, SAMPLE, DataError, fetch, load_shard, read_idx, write_shards
+from recurrence.datasets import (
+    FILES,
+    SAMPLE,
+    DataError,
+    fetch,
+    load_shard,
+    read_idx,
+    shard_digest,
+    write_shards,
+)
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 SPLITS = ("train", "validation", "test")
@@ -327,9 +336,10 @@ def test_a_shard_cut_short_or_altered_is_refused_by_name(tmp_path: Path) -> None
     whole = Path(paths["train"]).read_bytes()
     for size in (0, 100, len(whole) // 2, len(whole) - 1):
         Path(paths["train"]).write_bytes(whole[:size])
-        with pytest.raises(DataError, match="not a whole shard") as error:
-            load_shard(paths["train"])
-        assert paths["train"] in str(error.value)
+        for read in (load_shard, shard_digest):
+            with pytest.raises(DataError, match="not a whole shard") as error:
+                read(paths["train"])
+            assert paths["train"] in str(error.value)
     with h5py.File(paths["test"], "a") as file:
         file["labels"][7] = 9 - file["labels"][7]
     with h5py.File(paths["validation"], "a") as file:

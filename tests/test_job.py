@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +34,21 @@ def test_progress_is_told_in_the_log_and_to_who_watches(
     ]
     assert capsys.readouterr().out.splitlines() == lines
     assert terminal.getvalue().splitlines() == (lines if watched else [])
+
+
+def test_a_job_is_done_by_one_process_at_a_time(tmp_path: Path) -> None:
+    log = str(tmp_path / "logs/train/additive-1.log")
+    with (
+        job.logged(log),
+        pytest.raises(
+            RuntimeError, match=r"another process still does this job .*additive-1\.lock"
+        ),
+        job.logged(log),
+    ):
+        pass
+    with job.logged(log):  # it is free again
+        print("done")
+    assert Path(log).read_text() == "done\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -15,7 +15,7 @@ from recurrence.device_rendering import renderer
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
 from recurrence.scenes import SceneDistribution, Sources
-from recurrence.training import DivergedError, distribution_at, learning_rate, resumable, train
+from recurrence.training import DivergedError, distribution_at, learning_rate, state_file, train
 
 CONFIG: dict[str, Any] = {
     "iterations": 12,
@@ -72,7 +72,7 @@ def assert_same(one: RecurrentNetwork, other: RecurrentNetwork) -> None:
 
 @pytest.mark.parametrize("killed_at", [[1], [3], [4], [11], [2, 5, 9]])
 def test_a_killed_training_ends_in_the_same_weights(
-    sources: Sources, tmp_path: Path, killed_at: list[int]
+    sources: Sources, tmp_path: Path, killed_at: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, curve = run(sources, tmp_path / "whole.pt")
     state, done = tmp_path / "killed.pt", 0
@@ -81,7 +81,9 @@ def test_a_killed_training_ends_in_the_same_weights(
             run(sources, state, kill_at=iteration - done)
         done = iteration // 3 * 3  # the last checkpoint
         assert state.exists() == (done > 0)
+    capsys.readouterr()
     again, resumed = run(sources, state)
+    assert (f"going on after iteration {done} of 12" in capsys.readouterr().out) == (done > 0)
     assert_same(whole, again)
     columns = ["iteration", "loss", "validation_loss", "validation_accuracy", "learning_rate"]
     pd.testing.assert_frame_equal(curve[columns], resumed[columns])
@@ -193,22 +195,19 @@ def test_clutter_grows_over_the_curriculum() -> None:
 
 
 def test_state_belongs_to_its_parameters(tmp_path: Path) -> None:
-    with pytest.raises(Killed), resumable(tmp_path, {"rate": 1}) as first:
-        first.touch()
-        raise Killed
-    with pytest.raises(Killed), resumable(tmp_path, {"rate": 1}) as same:
-        assert same == first and same.exists()
-        raise Killed
-    with resumable(tmp_path, {"rate": 2}) as other:
-        assert other != first and not first.exists()
-        other.touch()
-    assert not other.exists()
+    first = state_file(tmp_path, {"rate": 1})
+    first.touch()
+    assert state_file(tmp_path, {"rate": 1}) == first and first.exists()
+    assert state_file(tmp_path, {"rate": 2}) != first and not first.exists()
 
 
-def test_two_processes_do_not_train_the_same_network(tmp_path: Path) -> None:
-    with (
-        resumable(tmp_path, {}),
-        pytest.raises(RuntimeError, match="another process still trains"),
-        resumable(tmp_path, {}),
-    ):
-        pass
+def test_what_is_trained_is_not_trained_again(
+    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, curve = run(sources, tmp_path / "state.pt")
+    again, same = run(sources, tmp_path / "state.pt", kill_at=1)
+    assert "going on after iteration 12 of 12" in capsys.readouterr().out
+    assert_same(network, again)
+    pd.testing.assert_frame_equal(curve, same)
+    weights = sum(weight.nbytes for weight in network.state_dict().values())
+    assert (tmp_path / "state.pt").stat().st_size < 1.5 * weights  # no optimizer

@@ -120,7 +120,7 @@ overlay=$work/overlay.yaml
 cat >"$overlay" <<END
 run: {name: cluster, instances: 1}
 training: {iterations: 100}
-compute: {device: cpu, threads: 1}
+compute: {device: cpu, threads: 2} # on one core below: there are no more, and the profile says so
 END
 network=results/cluster/multiplicative/instance1
 for copy in local slurm; do
@@ -140,8 +140,9 @@ start "${snakemake[@]}" --workflow-profile profiles/slurm --latency-wait 10 \
     --slurm-init-seconds-before-status-checks 5
 workflow=${sessions[-1]}
 
-# jobs_of RULE [NETWORK]: number, state and name of each job so far, the last as the plugin puts it
-jobs() { squeue --noheader --states=all --sort=i --format '%i %T %k'; }
+# jobs_of RULE [NETWORK]: number, state, cores, memory, time limit and name of each job so far, the
+# last as the plugin puts it
+jobs() { squeue --noheader --states=all --sort=i --format '%i %T %C %m %l %k'; }
 jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}|\$)" || true; }
 until compgen -G "$network/.training/*.pt" >/dev/null || gone "$workflow"; do sleep 0.2; done
 cancelled=$(jobs_of train_network multiplicative | awk '$2 == "RUNNING" {print $1}')
@@ -160,6 +161,7 @@ for rule in "${light[@]}"; do
 done
 trainings=$(jobs_of train_network multiplicative)
 [[ $trainings == *CANCELLED*COMPLETED* ]] || fail "no training was cancelled and submitted again"
+[[ $trainings == *"COMPLETED 1 2500M 1-00:00:00 "* ]] || fail "trainings do not ask for what the profile says"
 [[ -s results/cluster/report.html ]] || fail "there is no report"
 grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
     fail "the cancelled training did not go on"

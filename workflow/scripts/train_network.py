@@ -21,20 +21,18 @@ with job.logged(snakemake.log[0]):
     )
     folder = Path(snakemake.output.model).parent / ".training"
     images = {name: shard_digest(path) for name, path in files.items()}
-    with training.resumable(folder, {**dict(parameters.items()), "images": images}) as state:
-        curve = training.train(
-            network,
-            Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
-            Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
-            SceneDistribution.from_config(parameters.scenes),
-            parameters.training,
-            seed,
-            state,
-            device,
-            progress,
-        )
-        described = provenance(
-            parameters.seed, training=parameters.training, scenes=parameters.scenes
-        )
-        save_network(snakemake.output.model, network, parameters.network, **described)
-        write_table(snakemake.output.curve, curve)
+    state = training.state_file(folder, {**dict(parameters.items()), "images": images})
+    curve = training.train(
+        network,
+        Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
+        Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
+        SceneDistribution.from_config(parameters.scenes),
+        parameters.training,
+        seed,
+        state,
+        device,
+        progress,
+    )
+    described = provenance(parameters.seed, training=parameters.training, scenes=parameters.scenes)
+    save_network(snakemake.output.model, network, parameters.network, **described)
+    write_table(snakemake.output.curve, curve)

@@ -16,8 +16,8 @@ import tarfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
@@ -372,9 +372,23 @@ def write_shards(
         print(f"{outputs[split]}: {len(images)} images")
 
 
+@contextmanager
+def _whole_shard(path: str | Path) -> Iterator[h5py.File]:
+    """Open a shard. Raises :class:`DataError`, naming the file, if it is cut short."""
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: not a whole shard ({error}): delete it and run the rule shards again"
+        ) from error
+
+
 def shard_digest(path: str | Path) -> str:
-    """The SHA-256 of a shard's images and labels, as it was written."""
-    with h5py.File(path) as file:
+    """The SHA-256 of a shard's images and labels, as it was written. Raises as :func:`load_shard` does."""
+    with _whole_shard(path) as file:
         return str(file.attrs["sha256"])
 
 
@@ -383,16 +397,9 @@ def load_shard(path: str | Path) -> tuple[Bytes, Bytes]:
 
     Raises :class:`DataError`, naming the file, if it is cut short or not as it was written.
     """
-    try:
-        with h5py.File(path) as file:
-            images, labels = file["images"][:], file["labels"][:]
-            shape, digest = tuple(file.attrs["shape"]), file.attrs["sha256"]
-    except FileNotFoundError:
-        raise
-    except (OSError, KeyError, RuntimeError) as error:
-        raise DataError(
-            f"{path}: not a whole shard ({error}): delete it and run the rule shards again"
-        ) from error
+    with _whole_shard(path) as file:
+        images, labels = file["images"][:], file["labels"][:]
+        shape, digest = tuple(file.attrs["shape"]), file.attrs["sha256"]
     if images.shape != shape or len(labels) != len(images) or _digest(images, labels) != digest:
         raise DataError(
             f"{path}: altered since it was written: delete it and run the rule shards again"

@@ -1,6 +1,7 @@
 """What every job of the workflow needs around its work: a log, threads, a device, seeds and progress."""
 
 import ctypes
+import fcntl
 import hashlib
 import sys
 import time
@@ -16,36 +17,39 @@ if TYPE_CHECKING:
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
-class _Log:
-    """A text stream into a log file, line by line."""
+@contextmanager
+def logged(log: str) -> Iterator[None]:
+    """Send prints and tracebacks of the enclosed block to the file ``log``; show the error in the terminal as well.
 
-    def __init__(self, log: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("w", buffering=1)
-
-    def write(self, text: str) -> int:
-        return self._log.write(text)
-
-    def flush(self) -> None:
-        self._log.flush()
-
-    def isatty(self) -> bool:
-        return False
+    Raises ``RuntimeError`` if another process still does the same job, as jobs do that outlive their Snakemake.
+    """
+    stdout, stderr = sys.stdout, sys.stderr
+    with _alone(Path(log)), Path(log).open("w", buffering=1) as file:
+        sys.stdout = sys.stderr = file
+        try:
+            yield
+        except BaseException as error:
+            print(f"error: {error}\n(the full story is in {log})", file=stderr)
+            with suppress(OSError):  # a disk that is full
+                traceback.print_exc()
+            raise
+        finally:
+            sys.stdout, sys.stderr = stdout, stderr
 
 
 @contextmanager
-def logged(log: str) -> Iterator[None]:
-    """Send prints and tracebacks of the enclosed block to the file ``log``; show the error in the terminal as well."""
-    stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Log(Path(log))
-    try:
+def _alone(log: Path) -> Iterator[None]:
+    """Hold a lock beside the log, which Snakemake removes when it starts the job once more."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    path = log.with_name(f".{log.stem}.lock")
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(
+                f"another process still does this job (it holds {path}): wait for it or stop it"
+            ) from None
         yield
-    except BaseException as error:
-        traceback.print_exc()
-        print(f"error: {error}\n(the full story is in {log})", file=stderr)
-        raise
-    finally:
-        sys.stdout, sys.stderr = stdout, stderr
 
 
 class Progress:

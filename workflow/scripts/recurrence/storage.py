@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,9 +65,13 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
             yield file
             file.flush()
         except OSError as error:
-            # Say so and clean up here: on a full disk HDF5 may crash when the file is closed.
-            print(f"error: {path} cannot be written (is the disk full?): {error}", file=sys.stderr)
+            # Clean up and say so here: on a full disk HDF5 may crash when the file is closed.
             temporary.unlink()
+            for stream in {sys.stderr, sys.__stderr__} - {None}:  # the log may be on that disk
+                with suppress(OSError):
+                    print(
+                        f"error: {path} cannot be written (is the disk full?): {error}", file=stream
+                    )
             raise
 
 

@@ -3,16 +3,15 @@
 Everything random is a function of the seed and the iteration, so the state that is kept to resume
 from is just the weights, the optimizer's moments, the iteration and the curve so far. It lies
 outside of the job's declared outputs, which Snakemake removes when a job fails, and is named by a
-hash of all that determines the result.
+hash of all that determines the result. The last one stays, without the moments: a job that is killed
+when it has trained, but before Snakemake knows, need not train again.
 """
 
-import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,10 +90,11 @@ def train(
     if state.exists():
         saved = _load(state, device)
         network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
+        if saved["optimizer"]:
+            optimizer.load_state_dict(saved["optimizer"])
         iteration, curve = saved["iteration"], saved["curve"]
         losses[:iteration] = saved["losses"]
-        print(f"going on after iteration {iteration}")
+        print(f"going on after iteration {iteration} of {last}")
 
     def batch_of(number: int) -> tuple[Tensor, Tensor]:
         now = distribution_at(number, distribution, config)
@@ -134,8 +134,9 @@ def train(
                     curve.append(row)
                     started = time.perf_counter()
                     checked = iteration
-                if iteration % config["checkpoint_every"] == 0:
-                    _save(state, network, optimizer, iteration, curve, losses)
+                if iteration % config["checkpoint_every"] == 0 or iteration == last:
+                    moments = optimizer.state_dict() if iteration < last else None
+                    _save(state, network, moments, iteration, curve, losses)
             if progress.due():
                 progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(curve))
     return pd.DataFrame(curve)
@@ -193,14 +194,14 @@ def _check_finite(
 def _save(
     path: Path,
     network: RecurrentNetwork,
-    optimizer: torch.optim.Optimizer,
+    optimizer: dict[str, Any] | None,
     iteration: int,
     curve: list[dict[str, float]],
     losses: Tensor,
 ) -> None:
     state = {
         "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizer": optimizer,
         "iteration": iteration,
         "curve": curve,
         "losses": losses[:iteration].clone(),
@@ -222,25 +223,12 @@ def _load(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def resumable(folder: Path, determinants: Mapping[str, Any]) -> Iterator[Path]:
-    """Give the state file for a training that ``determinants`` fix completely, locked against a second process.
-
-    States of other determinants in ``folder`` are stale and are removed; the state itself goes when
-    the enclosed block ends well.
-    """
+def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
+    """Name the state of a training that ``determinants`` fix completely; remove those of others in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:16]
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RuntimeError(
-                f"another process still trains this network (it holds {folder / 'lock'}): wait for it or stop it"
-            ) from None
-        state = folder / f"{key}.pt"
-        for other in folder.glob("*.pt"):
-            if other != state:
-                other.unlink()
-        yield state
-        state.unlink(missing_ok=True)
+    state = folder / f"{key}.pt"
+    for other in folder.glob("*.pt"):
+        if other != state:
+            other.unlink()
+    return state
