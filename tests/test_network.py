@@ -1,5 +1,6 @@
 """The network against a plain one written straight from the paper's equations, one image at a time."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,11 @@ from torch import Tensor
 
 from networks import PAPER, SMALL
 from plain import PlainNetwork
+from recurrence.connections import RowConvolution, ToMap, UpConvolution
 from recurrence.network import (
     LAYERS,
     Intervention,
     RecurrentNetwork,
-    RowConvolution,
-    ToMap,
-    UpConvolution,
     load_network,
     mixed_precision,
     save_network,
@@ -171,12 +170,49 @@ def test_gradients_equal_those_of_the_equations(interaction: str) -> None:
         torch.testing.assert_close(parameter.grad, expected, atol=1e-6, rtol=1e-3, msg=name)
 
 
-def test_training_does_not_hold_on_to_old_passes() -> None:
-    network, images = made("additive"), torch.rand(2, 1, 100, 100)
-    connection = network.topdown["fc_to_conv1"]
-    assert isinstance(connection, ToMap)
-    network(images).logits.sum().backward()
-    assert connection._uses == []
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("losses", [["logits"], ["early"], ["early", "logits"]])
+def test_gradients_of_any_loss_are_those_of_plain_layers(
+    losses: list[str], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = torch.rand(2, 1, 100, 100)
+
+    def gradients() -> dict[str, Tensor]:
+        network = made("multiplicative")
+        with mixed_precision(network.device, precision):
+            passed = network(images)
+        for loss in losses:  # one backward pass after another
+            of = passed.logits if loss == "logits" else passed.activities[1].maps["conv1"]
+            of.float().square().mean().backward(retain_graph=True)
+        return {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+
+    ours = gradients()
+
+    def plainly(self: ToMap, input: Tensor) -> Tensor:
+        flat = F.linear(input, self.weight, self.bias)
+        return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
+
+    monkeypatch.setattr(ToMap, "forward", plainly)
+    monkeypatch.setattr(RowConvolution, "forward", torch.nn.Conv2d.forward)
+    monkeypatch.setattr(UpConvolution, "forward", torch.nn.ConvTranspose2d.forward)
+    expected = gradients()
+    assert ours.keys() == expected.keys()
+    tolerance = 2e-3 if precision == "float32" else 0.05
+    for name, gradient in ours.items():
+        scale = expected[name].abs().max().item()
+        torch.testing.assert_close(
+            gradient, expected[name], atol=tolerance * scale, rtol=tolerance, msg=name
+        )
+
+
+def test_nothing_of_a_pass_is_kept() -> None:
+    network = made("additive")
+    first = network(torch.rand(2, 1, 100, 100)).logits
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(2)
+    assert not torch.equal(network(torch.rand(2, 1, 100, 100)).logits, first)
+    copy.deepcopy(network)  # which tensors within a graph refuse
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])

@@ -374,6 +374,7 @@ def test_comments_and_touched_files_rerun_nothing(finished: Study, module: Any) 
         ("claims", {"scorecard", "report"}),
         ("configuration", set()),
         ("datasets", SCENES | {"shards", "variants"}),
+        ("connections", TRAINING),
         ("decoding", DECODING),
         ("device_rendering", TRAINING),
         ("diagrams", {"figure", "report"}),

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurrence.network import RecurrentNetwork, ToMap
+from recurrence.connections import ToMap
+from recurrence.network import RecurrentNetwork
 
 CURVE = (  # the columns of training.csv, which has no rows for a network that was not trained here
     "iteration",

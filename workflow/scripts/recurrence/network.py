@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from recurrence.connections import RowConvolution, ToMap, UpConvolution, one_pass
 from recurrence.scenes import CANVAS
 from recurrence.storage import atomic
 
@@ -59,121 +60,6 @@ class Intervention:
     layer: str
     timestep: int
     flow: Tensor
-
-
-class RowConvolution(nn.Conv2d):
-    """A convolution with stride 1, computed with neighbouring pixels of a row folded into channels.
-
-    The parameters and the result are those of ``nn.Conv2d``. A channels-last map of few channels
-    is, without a copy, a map of more channels and fewer columns; the extra arithmetic on the zeros
-    between the weights is small against what a CPU's vector units lose on fewer than 16 channels.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        assert self.bias is not None
-        height, width = input.shape[2:]
-        kernel, padding = self.kernel_size[0], int(self.padding[0])
-        columns = width + 2 * padding - kernel + 1
-        fold = 4 if self.in_channels == 1 else 2 if self.out_channels < 16 else 1
-        if width % fold or columns % fold:
-            return super().forward(input)
-        margin = -(-padding // fold)  # blocks
-        first = margin * fold - padding  # pixel of its blocks that the first output pixel sees
-        taps = -(-(first + kernel + fold - 1) // fold)
-        weight = torch.stack(
-            [F.pad(self.weight, (first + n, taps * fold - kernel - first - n)) for n in range(fold)]
-        )
-        weight = weight.unflatten(-1, (taps, fold)).permute(0, 1, 5, 2, 3, 4)
-        weight = weight.reshape(fold * self.out_channels, fold * self.in_channels, kernel, taps)
-        blocks = input.permute(0, 2, 3, 1).reshape(
-            -1, height, width // fold, fold * self.in_channels
-        )
-        output = F.conv2d(
-            blocks.permute(0, 3, 1, 2), weight, self.bias.repeat(fold), padding=(padding, margin)
-        ).permute(0, 2, 3, 1)
-        pixels = output.reshape(len(output), output.shape[1], -1, self.out_channels)
-        return pixels[:, :, :columns].permute(0, 3, 1, 2)
-
-
-class UpConvolution(nn.ConvTranspose2d):
-    """A transposed convolution without padding, computed as a dense convolution and a shuffle of pixels.
-
-    With stride s the output falls into s x s phases, each an ordinary convolution of the input with
-    every s-th weight. The parameters and the result are those of ``nn.ConvTranspose2d``; for large
-    strides it is many times faster on a CPU.
-    """
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        assert self.bias is not None
-        n, channels = input.shape[-1], self.out_channels
-        stride, kernel = self.stride[0], self.kernel_size[0]
-        taps = -(-kernel // stride)
-        missing = taps * stride - kernel
-        weight = F.pad(self.weight, (0, missing, 0, missing))
-        weight = weight.view(self.in_channels, channels, taps, stride, taps, stride).flip(2, 4)
-        weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
-        # Padding beforehand: with so much of it oneDNN's convolution is several times slower.
-        padded = F.pad(input, (taps - 1,) * 4)
-        phases = F.conv2d(padded, weight, self.bias.repeat(stride * stride))
-        # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
-        blocks = n + taps - 1
-        phases = (
-            phases.permute(0, 2, 3, 1)
-            .reshape(-1, blocks, blocks, stride, stride * channels)
-            .transpose(2, 3)
-        )
-        pixels = phases.reshape(-1, blocks * stride, blocks * stride, channels)
-        return F.pad(pixels, (0, 0, 0, -missing, 0, -missing)).permute(0, 3, 1, 2)
-
-
-class ToMap(nn.Linear):
-    """A linear connection from the fc layer to a map (channels, height, width).
-
-    Its rows are in the order height, width, channel, which is how a channels-last map lies in
-    memory.
-    """
-
-    def __init__(self, units: int, shape: tuple[int, int, int]) -> None:
-        self.channels, self.height, self.width = shape
-        super().__init__(units, self.channels * self.height * self.width)
-        self.begin()
-
-    def begin(self) -> None:
-        """Start a forward pass over the timesteps: forget the uses of the one before."""
-        self._uses: list[tuple[Tensor, Tensor] | None] = []
-        self._cast: dict[torch.dtype, Tensor] = {}
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.dtype not in self._cast:  # to bfloat16 under autocast, once a pass
-            self._cast[input.dtype] = self.weight.to(input.dtype)
-        flat = _LinearOverTime.apply(input, self._cast[input.dtype], self.bias, self._uses)
-        return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
-
-
-class _LinearOverTime(torch.autograd.Function):
-    """A linear layer used at several timesteps whose weight gradient is computed once, over all of them.
-
-    The weight gradient of a connection to a map has millions of numbers, which would be written for
-    every timestep and then added. ``uses`` holds a place for each use of the layer; the backward
-    pass of the last one finds them all.
-    """
-
-    @staticmethod
-    def forward(ctx, input, weight, bias, uses):  # type: ignore[no-untyped-def]
-        ctx.uses, ctx.position = uses, len(uses)
-        uses.append(None)
-        ctx.save_for_backward(input, weight)
-        return F.linear(input, weight, bias.to(input.dtype))
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        input, weight = ctx.saved_tensors
-        ctx.uses[ctx.position] = (input.detach(), gradient)
-        if None in ctx.uses:
-            return gradient @ weight, None, None, None
-        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
-        ctx.uses.clear()
-        return gradient @ weight, gradients.mT @ inputs, gradients.sum(0), None
 
 
 class RecurrentNetwork(nn.Module):
@@ -267,28 +153,26 @@ class RecurrentNetwork(nn.Module):
         intervention cannot change is computed again.
         """
         image = image.contiguous(memory_format=torch.channels_last)
-        for connection in self.topdown.values():
-            if isinstance(connection, ToMap):
-                connection.begin()
         activities: list[Activity] = []
         flows: list[dict[str, Tensor]] = []
-        for timestep in range(1, self.timesteps + 1):
-            t = timestep - 1
-            if known and intervention and timestep < intervention.timestep:
-                activities.append(known.activities[t])
-                flows.append(known.flows[t])
-            elif known and intervention and timestep == intervention.timestep:
-                flows.append({**known.flows[t], intervention.layer: intervention.flow})
-                activities.append(
-                    self.step(image, flows[t], intervention.layer, known.activities[t])
-                )
-            else:
-                flow = self.recurrent_flow(activities[-1]) if activities else {}
-                if intervention and timestep == intervention.timestep:
-                    flow[intervention.layer] = intervention.flow
-                flows.append(flow)
-                same = activities and not flow  # without recurrence nothing changes over time
-                activities.append(activities[-1] if same else self.step(image, flow))
+        with one_pass(self):
+            for timestep in range(1, self.timesteps + 1):
+                t = timestep - 1
+                if known and intervention and timestep < intervention.timestep:
+                    activities.append(known.activities[t])
+                    flows.append(known.flows[t])
+                elif known and intervention and timestep == intervention.timestep:
+                    flows.append({**known.flows[t], intervention.layer: intervention.flow})
+                    activities.append(
+                        self.step(image, flows[t], intervention.layer, known.activities[t])
+                    )
+                else:
+                    flow = self.recurrent_flow(activities[-1]) if activities else {}
+                    if intervention and timestep == intervention.timestep:
+                        flow[intervention.layer] = intervention.flow
+                    flows.append(flow)
+                    same = activities and not flow  # without recurrence nothing changes over time
+                    activities.append(activities[-1] if same else self.step(image, flow))
         read = torch.cat([activity.maps["fc"] for activity in activities], dim=1)
         return Trajectory(self.readout(read), activities, flows)
 

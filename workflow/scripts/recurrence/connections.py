@@ -1,0 +1,182 @@
+"""The network's convolutions and its linear maps from fc, computed as suits a CPU.
+
+Each has the parameters and the result of a plain PyTorch layer. What it computes with (weights
+folded, cast, in another order) is derived from the parameters once a forward pass over all timesteps.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class Deriving(nn.Module):
+    """A layer that computes with tensors derived from its parameters."""
+
+    _kept: dict[tuple[Any, ...], Any] | None = None  # within one_pass
+
+    def derive(self, *how: Any) -> Any:
+        """Derive them."""
+        raise NotImplementedError
+
+    def derived(self, *how: Any) -> Any:
+        """What :meth:`derive` gives, which within :func:`one_pass` is done once."""
+        if self._kept is None:
+            return self.derive(*how)
+        if how not in self._kept:
+            self._kept[how] = self.derive(*how)
+        return self._kept[how]
+
+
+@contextmanager
+def one_pass(network: nn.Module) -> Iterator[None]:
+    """A forward pass, in which the parameters stay as they are."""
+    layers = [layer for layer in network.modules() if isinstance(layer, Deriving)]
+    for layer in layers:
+        layer._kept = {}
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._kept = None
+
+
+class RowConvolution(Deriving, nn.Conv2d):
+    """A convolution with stride 1, computed with neighbouring pixels of a row folded into channels.
+
+    The parameters and the result are those of ``nn.Conv2d``. A channels-last map of few channels
+    is, without a copy, a map of more channels and fewer columns; the extra arithmetic on the zeros
+    between the weights is small against what a CPU's vector units lose on fewer than 16 channels.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        height, width = input.shape[2:]
+        kernel, padding = self.kernel_size[0], int(self.padding[0])
+        columns = width + 2 * padding - kernel + 1
+        fold = 4 if self.in_channels == 1 else 2 if self.out_channels < 16 else 1
+        if fold == 1 or width % fold or columns % fold:
+            return super().forward(input)
+        weight, bias = self.derived(fold)
+        blocks = input.permute(0, 2, 3, 1).reshape(
+            -1, height, width // fold, fold * self.in_channels
+        )
+        margin = -(-padding // fold)
+        output = F.conv2d(
+            blocks.permute(0, 3, 1, 2), weight, bias, padding=(padding, margin)
+        ).permute(0, 2, 3, 1)
+        pixels = output.reshape(len(output), output.shape[1], -1, self.out_channels)
+        return pixels[:, :, :columns].permute(0, 3, 1, 2)
+
+    def derive(self, fold: int) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution of blocks of ``fold`` pixels."""
+        assert self.bias is not None
+        kernel, padding = self.kernel_size[0], int(self.padding[0])
+        margin = -(-padding // fold)  # blocks
+        first = margin * fold - padding  # pixel of its blocks that the first output pixel sees
+        taps = -(-(first + kernel + fold - 1) // fold)
+        weight = torch.stack(
+            [F.pad(self.weight, (first + n, taps * fold - kernel - first - n)) for n in range(fold)]
+        )
+        weight = weight.unflatten(-1, (taps, fold)).permute(0, 1, 5, 2, 3, 4)
+        weight = weight.reshape(fold * self.out_channels, fold * self.in_channels, kernel, taps)
+        return weight, self.bias.repeat(fold)
+
+
+class UpConvolution(Deriving, nn.ConvTranspose2d):
+    """A transposed convolution without padding, computed as a dense convolution and a shuffle of pixels.
+
+    With stride s the output falls into s x s phases, each an ordinary convolution of the input with
+    every s-th weight. The parameters and the result are those of ``nn.ConvTranspose2d``; for large
+    strides it is many times faster on a CPU.
+    """
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        n, channels = input.shape[-1], self.out_channels
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        taps = -(-kernel // stride)
+        missing = taps * stride - kernel
+        # Padding beforehand: with so much of it oneDNN's convolution is several times slower.
+        phases = F.conv2d(F.pad(input, (taps - 1,) * 4), *self.derived())
+        # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
+        blocks = n + taps - 1
+        phases = (
+            phases.permute(0, 2, 3, 1)
+            .reshape(-1, blocks, blocks, stride, stride * channels)
+            .transpose(2, 3)
+        )
+        pixels = phases.reshape(-1, blocks * stride, blocks * stride, channels)
+        return F.pad(pixels, (0, 0, 0, -missing, 0, -missing)).permute(0, 3, 1, 2)
+
+    def derive(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution to all phases."""
+        assert self.bias is not None
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        taps = -(-kernel // stride)
+        missing = taps * stride - kernel
+        weight = F.pad(self.weight, (0, missing, 0, missing))
+        weight = weight.view(self.in_channels, -1, taps, stride, taps, stride).flip(2, 4)
+        weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
+        return weight, self.bias.repeat(stride * stride)
+
+
+class ToMap(Deriving, nn.Linear):
+    """A linear connection from the fc layer to a map (channels, height, width).
+
+    Its rows are in the order height, width, channel, which is how a channels-last map lies in
+    memory.
+    """
+
+    def __init__(self, units: int, shape: tuple[int, int, int]) -> None:
+        self.channels, self.height, self.width = shape
+        super().__init__(units, self.channels * self.height * self.width)
+
+    def forward(self, input: Tensor) -> Tensor:
+        flat = _Use.apply(input, *self.derived(input.dtype))
+        return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
+
+    def derive(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
+        """Weight and bias, under autocast in bfloat16, and a place for what their gradients are made of."""
+        uses: list[tuple[Tensor, Tensor]] = []
+        return *_Shared.apply(self.weight, self.bias, dtype, uses), uses
+
+
+class _Shared(torch.autograd.Function):
+    """The parameters of a linear layer whose gradients are computed once, over all its uses.
+
+    The weight gradient of a connection to a map has millions of numbers, which would be written for
+    every timestep and then added. The backward pass comes here when all uses have had theirs.
+    """
+
+    @staticmethod
+    def forward(ctx, weight, bias, dtype, uses):  # type: ignore[no-untyped-def]
+        ctx.set_materialize_grads(False)
+        ctx.uses = uses
+        return weight.to(dtype), bias.to(dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *_):  # type: ignore[no-untyped-def]
+        inputs, gradients = (torch.cat(parts) for parts in zip(*ctx.uses, strict=True))
+        ctx.uses.clear()
+        return gradients.mT @ inputs, gradients.sum(0), None, None
+
+
+class _Use(torch.autograd.Function):
+    """A use of a linear layer, which leaves the gradients of the parameters to :class:`_Shared`."""
+
+    @staticmethod
+    def forward(ctx, input, weight, bias, uses):  # type: ignore[no-untyped-def]
+        ctx.uses = uses
+        ctx.save_for_backward(input, weight)
+        return F.linear(input, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        input, weight = ctx.saved_tensors
+        ctx.uses.append((input, gradient))
+        return gradient @ weight, None, None, None
