@@ -141,6 +141,7 @@ ALONE: list[tuple[str, Any, str]] = [
     ("figures.dpi", 5, "got 5: give a whole number from 30 to 1200"),
     ("training.precision", "bfloat", "got 'bfloat': write bfloat16"),
     ("training.precision", "float16", "got 'float16': write bfloat16"),
+    ("training.curriculum", 2201, "2201 is more than training.iterations (2200): give less"),
     ("training.cooldown", -1, "got -1: give a whole number from 0"),
     ("data.source", "all", "got 'all': give one of full, sample"),
     ("data.validation", 60000, "got 60000: give a whole number from 1 to 59999"),
@@ -519,6 +520,40 @@ def test_junk_is_refused_or_right_but_never_another_error(edits: Config) -> None
                 assert math.isfinite(value)
             else:
                 assert type(value) is type(kept) or (key, value) == ("training.clip_norm", None)
+
+
+ZERO = {  # the numbers that may be 0
+    "run.seed",
+    "scenes.clutter",
+    "scenes.scale.jitter",
+    "scenes.orientation.jitter",
+    "scenes.location.jitter",
+    "training.warmup",
+    "training.cooldown",
+    "training.curriculum",
+    "perturbation.scale.jitter",
+    "perturbation.orientation.jitter",
+    "perturbation.location.jitter",
+}
+HUGE = {"run.seed", "training.iterations", "training.checkpoint_every"}  # those without a limit
+
+
+@pytest.mark.parametrize(
+    ("value", "welcome"), [(-1, set()), (0, ZERO), (10**9, HUGE), (math.nan, set()), ("1", set())]
+)
+def test_every_number_has_its_bounds(value: Any, welcome: set[str]) -> None:
+    accepted = set()
+    for key in leaves(GOOD):
+        kept: Any = GOOD
+        for step in key.split("."):
+            kept = kept[step]
+        if type(kept) in (int, float):
+            try:
+                check(edited({key: value}))
+                accepted.add(key)
+            except ConfigurationError:
+                pass
+    assert accepted == welcome
 
 
 def test_import_is_light() -> None:

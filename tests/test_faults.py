@@ -17,16 +17,16 @@ import pandas as pd
 import psutil
 import pytest
 
-from test_workflow import TINY, Study
+from test_workflow import STAGES, TINY, Study, assert_same_tables
 
 ONE: dict[str, Any] = TINY | {
     "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
     "training": TINY["training"] | {"iterations": 150, "cooldown": 50, "checkpoint_every": 10},
     "perturbation": {"repeats": 3, "scenes": 40},
 }
-STAGES = ("train", "record", "decode", "perturb")
 FINISHED = {".h5", ".safetensors", ".csv", ".png", ".svg", ".pdf", ".html", ".txt"}
 NETWORK = Path("results/tiny/multiplicative/instance1")
+MODEL = NETWORK / "model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def seconds_of(stage: str, study: Study) -> float:
     return float(pd.read_csv(measured, sep="\t").s[0])
 
 
-def jobs_of(snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
-    """The running job of each stage, once it has come so far as to run Python."""
+def jobs_of(study: Study, snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
+    """The running job of each stage, once it has come so far as to run Python, and training to a checkpoint."""
     jobs = {}
     with suppress(psutil.Error):  # of one that has just ended
         for process in psutil.Process(snakemake.pid).children(recursive=True):
@@ -62,10 +62,22 @@ def jobs_of(snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
             for stage in STAGES:
                 if words and "python" in words[0] and words[-1].endswith(f"{stage}_network.py"):
                     jobs[stage] = process
+    if not list((study.folder / NETWORK).glob(".training/*.pt")):
+        jobs.pop("train", None)
     return jobs
 
 
-def kill(victim: str, snakemake: subprocess.Popen[bytes], delays: Mapping[str, float]) -> set[str]:
+def wait_for(stage: str, study: Study, snakemake: subprocess.Popen[bytes]) -> psutil.Process:
+    """The job of a stage."""
+    while stage not in (jobs := jobs_of(study, snakemake)):
+        assert snakemake.poll() is None, f"it ended without a job of {stage}"
+        time.sleep(0.02)
+    return jobs[stage]
+
+
+def kill(
+    victim: str, study: Study, snakemake: subprocess.Popen[bytes], delays: Mapping[str, float]
+) -> set[str]:
     """Kill the job of each stage, or Snakemake with all its jobs, so many seconds after the job is seen to run.
 
     Returns the stages whose jobs were killed.
@@ -73,7 +85,7 @@ def kill(victim: str, snakemake: subprocess.Popen[bytes], delays: Mapping[str, f
     moments: dict[str, float] = {}
     killed: set[str] = set()
     while snakemake.poll() is None:
-        jobs, now = jobs_of(snakemake), time.monotonic()
+        jobs, now = jobs_of(study, snakemake), time.monotonic()
         for stage in (delays.keys() & jobs.keys()) - killed:
             if now < moments.setdefault(stage, now + delays[stage]):
                 continue
@@ -81,10 +93,16 @@ def kill(victim: str, snakemake: subprocess.Popen[bytes], delays: Mapping[str, f
                 os.killpg(snakemake.pid, signal.SIGKILL)
                 snakemake.wait()
                 return set(jobs)
-            jobs[stage].kill()
-            killed.add(stage)
+            with suppress(psutil.NoSuchProcess):
+                jobs[stage].kill()
+                killed.add(stage)
         time.sleep(0.02)
     return killed
+
+
+def training_log(study: Study) -> str:
+    path = study.folder / "results/tiny/logs/train/multiplicative-1.log"
+    return path.read_text() if path.exists() else ""
 
 
 def finished_files(study: Study) -> dict[Path, int]:
@@ -105,17 +123,8 @@ def finished_files(study: Study) -> dict[Path, int]:
 
 
 def assert_same_results(study: Study, other: Study) -> None:
-    one, two = (s.folder / "results/tiny" for s in (study, other))
-    models = [folder / "multiplicative/instance1/model.safetensors" for folder in (one, two)]
-    assert models[0].read_bytes() == models[1].read_bytes()
-    tables = [sorted(path.relative_to(f) for path in f.rglob("*.csv")) for f in (one, two)]
-    assert tables[0] == tables[1] and len(tables[0]) >= 12
-    for table in tables[0]:
-        contents = [
-            pd.read_csv(folder / table).drop(columns="scenes_per_second", errors="ignore")
-            for folder in (one, two)
-        ]
-        pd.testing.assert_frame_equal(*contents, check_exact=True, obj=str(table))
+    assert (study.folder / MODEL).read_bytes() == (other.folder / MODEL).read_bytes()
+    assert_same_tables(*(s.folder / "results/tiny" for s in (study, other)))
 
 
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
@@ -123,13 +132,15 @@ def test_killed_runs_end_in_the_same_results(
     undisturbed: Study, tmp_path: Path, victim: str
 ) -> None:
     """Each stage is killed once; for a long test, up to as often as KILLS in the environment says."""
-    study, moments = Study(tmp_path, ONE), random.Random(victim)
+    seed = random.randrange(10**6)
+    study, moments = Study(tmp_path, ONE), random.Random(seed)
     left = Counter(dict.fromkeys(STAGES, int(os.environ.get("KILLS", "1"))))
     kills: Counter[str] = Counter()
     while left.total():
-        delays = {stage: moments.uniform(0, 0.6) * seconds_of(stage, undisturbed) for stage in left}
+        share = {stage: moments.uniform(0, 0.3 if stage == "train" else 0.6) for stage in left}
+        delays = {stage: part * seconds_of(stage, undisturbed) for stage, part in share.items()}
         before = finished_files(study)
-        killed = Counter(kill(victim, started(study), delays))
+        killed = Counter(kill(victim, study, started(study), delays))
         if victim == "snakemake":
             study.snakemake("--unlock")
         for path, made in before.items():
@@ -138,8 +149,46 @@ def test_killed_runs_end_in_the_same_results(
             break
         left -= killed
         kills += killed
-    print("kills:", dict(kills))
+    told = study.snakemake()
+    assert told.returncode == 0, told.stderr
+    print("seed:", seed, "kills:", dict(kills))
     assert set(kills) == set(STAGES)
+    assert "going on after iteration" in training_log(study)
+    assert_same_results(study, undisturbed)
+
+
+def test_what_is_trained_is_kept_before_snakemake_knows(undisturbed: Study, tmp_path: Path) -> None:
+    study = Study(tmp_path, ONE)
+    run = started(study)
+    job = wait_for("train", study, run)
+    while not (study.folder / MODEL).exists():
+        time.sleep(0.005)
+    job.kill()
+    run.wait()
+    assert not (study.folder / MODEL).exists()  # Snakemake trusts no file of a job that failed
+    told = study.snakemake()
+    assert told.returncode == 0, told.stderr
+    assert "going on after iteration 150 of 150" in training_log(study)
+    assert_same_results(study, undisturbed)
+
+
+def test_a_job_that_outlives_its_snakemake_is_not_done_twice(
+    undisturbed: Study, tmp_path: Path
+) -> None:
+    study = Study(tmp_path, ONE)
+    run = started(study)
+    orphan = wait_for("record", study, run)
+    while not list((study.folder / NETWORK).glob(".activations*")):
+        time.sleep(0.005)
+    orphan.suspend()
+    run.kill()
+    run.wait()
+    study.snakemake("--unlock")
+    told = study.snakemake("--until", "record_network")
+    assert told.returncode != 0
+    assert "another process still does this job" in told.stderr
+    orphan.resume()
+    orphan.wait(60)
     told = study.snakemake()
     assert told.returncode == 0, told.stderr
     assert_same_results(study, undisturbed)
@@ -150,6 +199,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
 ) -> None:
     study = Study(tmp_path, ONE)
     assert study.snakemake("--until", "train_network").returncode == 0
+    trained = (study.folder / MODEL).stat().st_mtime_ns
 
     def small_files() -> None:  # stands for a full disk: writing on gives an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
@@ -159,10 +209,10 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
     log = (study.folder / "results/tiny/logs/record/multiplicative-1.log").read_text()
     assert "activations.h5 cannot be written (is the disk full?)" in log
     folder = study.folder / NETWORK
-    assert (folder / "model.safetensors").exists()
     assert not (folder / "activations.h5").exists()
     assert not list(folder.glob(".*.partial*"))
     assert study.snakemake().returncode == 0
+    assert (study.folder / MODEL).stat().st_mtime_ns == trained
     assert_same_results(study, undisturbed)
 
 

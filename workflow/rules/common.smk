@@ -6,13 +6,14 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from recurrence.configuration import ConfigurationError, check, require_writable
+from recurrence.configuration import ConfigurationError, check, in_order, require_writable
 from recurrence.fingerprints import fingerprint
 
 try:
     check(config)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
+config = in_order(config)
 
 RUN = f"results/{config['run']['name']}"
 DATA = config["data"]["folder"]

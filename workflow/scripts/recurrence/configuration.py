@@ -444,6 +444,13 @@ def _orientations_differ(orientation: Block) -> str | None:
     return None
 
 
+def in_order(value: Any) -> Any:
+    """The same values with the keys of all blocks sorted: Snakemake holds other orders for other parameters."""
+    if isinstance(value, Mapping):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return value
+
+
 def require_writable(*folders: str) -> None:
     """Raise :class:`ConfigurationError` that names the first folder in which no file can be made."""
     for folder in folders:

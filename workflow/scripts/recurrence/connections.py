@@ -95,31 +95,32 @@ class UpConvolution(Deriving, nn.ConvTranspose2d):
     """
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        n, channels = input.shape[-1], self.out_channels
-        stride, kernel = self.stride[0], self.kernel_size[0]
+        channels, stride, kernel = self.out_channels, self.stride[0], self.kernel_size[0]
         taps = -(-kernel // stride)
-        missing = taps * stride - kernel
-        # Padding beforehand: with so much of it oneDNN's convolution is several times slower.
-        phases = F.conv2d(F.pad(input, (taps - 1,) * 4), *self.derived())
+        missing, blocks = taps * stride - kernel, input.shape[-1] + taps - 1
+        weight, bias = self.derived()
+        # Padded beforehand: with so much of it oneDNN's convolution is several times slower.
+        padded = F.pad(input, (taps - 1,) * 4)
+        if taps == 2:  # four neighbours of few pixels: faster still as a matrix product
+            pixels = padded.permute(0, 2, 3, 1)
+            corners = [pixels[:, i : i + blocks, j : j + blocks] for i in (0, 1) for j in (0, 1)]
+            phases = F.linear(torch.cat(corners, -1), weight.flatten(1), bias)
+        else:
+            phases = F.conv2d(padded, weight.permute(0, 3, 1, 2), bias).permute(0, 2, 3, 1)
         # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
-        blocks = n + taps - 1
-        phases = (
-            phases.permute(0, 2, 3, 1)
-            .reshape(-1, blocks, blocks, stride, stride * channels)
-            .transpose(2, 3)
-        )
+        phases = phases.reshape(-1, blocks, blocks, stride, stride * channels).transpose(2, 3)
         pixels = phases.reshape(-1, blocks * stride, blocks * stride, channels)
         return F.pad(pixels, (0, 0, 0, -missing, 0, -missing)).permute(0, 3, 1, 2)
 
     def derive(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution to all phases."""
+        """Weight (phases and channels, taps, taps, input channels) and bias of the convolution to all phases."""
         assert self.bias is not None
         stride, kernel = self.stride[0], self.kernel_size[0]
         taps = -(-kernel // stride)
         missing = taps * stride - kernel
         weight = F.pad(self.weight, (0, missing, 0, missing))
         weight = weight.view(self.in_channels, -1, taps, stride, taps, stride).flip(2, 4)
-        weight = weight.permute(3, 5, 1, 0, 2, 4).reshape(-1, self.in_channels, taps, taps)
+        weight = weight.permute(3, 5, 1, 2, 4, 0).reshape(-1, taps, taps, self.in_channels)
         return weight, self.bias.repeat(stride * stride)
 
 
