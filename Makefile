@@ -16,8 +16,11 @@ STAGES := shards scenes variants train_network import_network record_network dec
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
 
-# What the machine has, in MB, so that no more jobs run at a time than it holds; one always may.
-MEMORY := import os; print(max(2500, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6))
+# What the machine or the container has, in MB, so that no more jobs run at a time than it holds; one always may.
+MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max"); \
+	limits = [int(text) for text in (limit.read_text().split() if limit.exists() else []) if text != "max"]; \
+	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
+	print(max(2500, min([machine, *limits]) // 10**6))
 
 .PHONY: help reproduce status test test-cluster benchmark lint clean-venv
 .DELETE_ON_ERROR:

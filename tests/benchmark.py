@@ -3,8 +3,8 @@
     python tests/benchmark.py results/quick/multiplicative/instance1/model.safetensors results/benchmark
 
 Each task does the same work both ways, in turn, several times; medians are written to benchmark.csv (task,
-plain_seconds, fast_seconds, ratio, unit) and drawn in benchmark.png. rates.csv says how fast the arithmetic
-is beside a large matrix product; growth.csv and growth.png say how time grows with the work. It wants a quiet machine, a trained
+plain_seconds, fast_seconds, ratio, unit) and drawn in benchmark.png. rates.csv says how fast the arithmetic is beside a
+large matrix product; growth.csv and growth.png say how time grows with the work. It wants a quiet machine, a trained
 network and the test scenes of its run, and a quarter of an hour, most of it for the plain read-outs.
 """
 
@@ -128,7 +128,7 @@ def fast_iteration(
     timesteps: int = CONFIG["network"]["timesteps"],
     size: int = CONFIG["training"]["batch"],
 ) -> Work:
-    """One training iteration with its scenes, as the workflow does it."""
+    """One training iteration with its scenes as the workflow does it, which paints the next ones meanwhile."""
     network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
     batch = partial(draw, renderer(sources, CPU), sources, DISTRIBUTION, 1)
 
@@ -323,12 +323,14 @@ def tasks(subject: Subject) -> Iterator[Task]:
     )  # fmt: skip
 
 
-def peak(dtype: torch.dtype) -> float:
-    """GFLOP/s of a large matrix product on one core."""
+def peak(arithmetic: str) -> float:
+    """GFLOP/s of a large matrix product on one core, in the library that computes in this arithmetic."""
     side = 2048
-    a, b = (torch.rand(side, side).to(dtype) for _ in range(2))
-    a @ b
-    return 2 * side**3 / min(seconds(lambda: a @ b) for _ in range(5)) / 1e9
+    a: Any = np.random.default_rng(0).random((side, side))
+    if arithmetic != "float64":
+        a = torch.from_numpy(a).to(getattr(torch, arithmetic))
+    a @ a
+    return 2 * side**3 / min(seconds(lambda: a @ a) for _ in range(5)) / 1e9
 
 
 def rates(subject: Subject) -> pd.DataFrame:
@@ -336,7 +338,7 @@ def rates(subject: Subject) -> pd.DataFrame:
 
     Counted is what plain layers compute: not the zeros that folded weights hold.
     """
-    peaks = {name: peak(getattr(torch, name)) for name in ("bfloat16", "float32", "float64")}
+    peaks = {name: peak(name) for name in ("bfloat16", "float32", "float64")}
     iteration = fast_iteration(subject.sources)
     precision = CONFIG["record"]["precision"]
     work: dict[str, tuple[str, Work]] = {

@@ -274,6 +274,39 @@ def test_one_mirror_that_answers_is_enough(monkeypatch: pytest.MonkeyPatch) -> N
         server.shutdown()
 
 
+@pytest.mark.parametrize("fault", ["a web page", "half a file"])
+def test_a_server_that_fails_torchvision_leaves_nothing(
+    fault: str, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = b"<html>sign in</html>" if fault == "a web page" else PACKED
+    sent = whole if fault == "a web page" else PACKED[:5000]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(sent)  # and the line breaks
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(datasets, "ROADS", {"torchvision": datasets._torchvision})
+    monkeypatch.setattr(datasets, "WAITS", ())
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        mirrors = [f"http://127.0.0.1:{server.server_port}/"]
+        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", mirrors)
+        with pytest.raises(DataError, match=r"torchvision: .*") as error:
+            fetch("mnist", raw)
+        server.shutdown()
+    assert "data/raw" in str(error.value) or str(raw) in str(error.value)
+    assert files_in(raw) == []
+
+
 # --- sample and shards ---------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Nothing stays on the host when the network is on a GPU: shapes and devices are worked out for a pretended one."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -7,10 +9,13 @@ from torch.func import functional_call
 
 from networks import SMALL
 from recurrence.device_rendering import render_tensors, send
+from recurrence.job import Progress
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import replacements
 from recurrence.recording import energy_outside
 from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+from recurrence.training import train
+from test_training import CONFIG
 
 GPU = torch.device("cuda", 0)
 
@@ -54,6 +59,24 @@ def test_mixed_precision_does_not_touch_scenes(sources: Sources) -> None:
     exact = render_tensors(images, recipe)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(render_tensors(images, recipe), exact)
+
+
+class Unsynchronised(Progress):
+    """Makes PyTorch refuse that the host waits for the GPU, between the first and the last iterations."""
+
+    def due(self) -> bool:
+        self.total += 1
+        torch.cuda.set_sync_debug_mode("error" if 3 <= self.total < 9 else "default")
+        return False
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_training_on_a_gpu_does_not_wait_for_the_host(sources: Sources, tmp_path: Path) -> None:
+    config = CONFIG | {"iterations": 10, "validate_every": 10, "checkpoint_every": 10}
+    network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
+    distribution, state = SceneDistribution(), tmp_path / "state.pt"
+    curve = train(network, sources, sources, distribution, config, 1, state, GPU, progress)
+    assert curve.iteration.tolist() == [10]
 
 
 def test_an_array_is_sent_whole() -> None:

@@ -217,14 +217,18 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
 
 
 @pytest.mark.skipif(not Path("/sys/fs").exists(), reason="needs a folder in which nobody can write")
-def test_a_folder_that_cannot_be_written_is_told_before_any_job(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "named"), [("results", "results/tiny"), ("data/sample", "data/sample")]
+)
+def test_a_folder_that_cannot_be_written_is_told_before_any_job(
+    tmp_path: Path, place: str, named: str
+) -> None:
     study = Study(tmp_path, ONE)
-    results = study.folder / "results"
-    results.symlink_to("/sys/fs")  # kernel files: not even root can add one
+    (study.folder / place).symlink_to("/sys/fs")  # kernel files: not even root can add one
     told = study.snakemake()
     assert told.returncode != 0
-    assert "nothing can be written in the folder results/tiny" in told.stderr
+    assert f"nothing can be written in the folder {named}" in told.stderr
     assert "make it writable, or run a copy of the project elsewhere" in told.stderr
     assert not list(study.folder.glob("data/**/*.h5"))
-    results.unlink()
+    (study.folder / place).unlink()
     assert study.snakemake("--", "data").returncode == 0

@@ -1,5 +1,10 @@
 """Recordings hold what the network did, to the stated precision, in files that say what they hold."""
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +29,7 @@ from recurrence.rendering import render
 from recurrence.scenes import LABELS, SceneDistribution, Sources, sample
 
 COUNT, SHARD = 70, 60
+SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +163,47 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     with pytest.raises(OSError, match=r"the dump of activations may need .* record\.scenes"):
         record(network, scene_files, COUNT, "float32", path, {}, Progress("record", [], COUNT))
     assert list(tmp_path.iterdir()) == []
+
+
+FILL_THE_DISK = """
+import sys
+import numpy as np
+from recurrence import job, storage
+with job.logged(sys.argv[1] + "/log"):
+    print("begun")
+    with storage.create_hdf5(sys.argv[1] + "/activations.h5", {}) as file:
+        for n in range(100):
+            storage.write_dataset(file, str(n), np.random.rand(50_000))
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_for_the_log_as_well_is_told_in_the_terminal(small_disk: Path) -> None:
+    (small_disk / "model.safetensors").write_bytes(b"trained")
+    (small_disk / "other").write_bytes(bytes(2_000_000))
+    told = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK, str(small_disk)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+    )
+    assert told.returncode != 0
+    assert "activations.h5 cannot be written (is the disk full?)" in told.stderr
+    kept = {"model.safetensors", "other", "log", ".log.lock"}
+    assert {path.name for path in small_disk.iterdir()} == kept
+    assert (small_disk / "model.safetensors").read_bytes() == b"trained"
+    assert (small_disk / "log").read_text().startswith("begun\n")
 
 
 def test_damaged_scenes_are_refused_by_name(scene_files: list[str], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training: the schedule, exact resume, and what happens when it goes wrong."""
 
 import math
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,22 @@ def test_a_killed_training_ends_in_the_same_weights(
     columns = ["iteration", "loss", "validation_loss", "validation_accuracy", "learning_rate"]
     pd.testing.assert_frame_equal(curve[columns], resumed[columns])
     assert curve.iteration.tolist() == [5, 10, 12]
+
+
+def test_progress_tells_loss_accuracy_and_time_left(
+    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    network, cpu = RecurrentNetwork("multiplicative", SMALL), torch.device("cpu")
+    progress = Progress("train_network", ["additive", "1"], CONFIG["iterations"], every=0)
+    train(
+        network, sources, sources, SceneDistribution(), CONFIG, 3, tmp_path / "s.pt", cpu, progress
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert re.fullmatch(r"train_network additive 1: 1/12, loss [\d.]+", lines[0])
+    last = r"train_network additive 1: 11/12, loss [\d.]+, validation accuracy [\d.e-]+, \d+ s left"
+    assert re.fullmatch(last, lines[10])
 
 
 def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:

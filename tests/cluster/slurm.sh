@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Try profiles/slurm on a real Slurm of one node, this machine: `make test-cluster` (Debian, as root).
+# Try profiles/slurm and profiles/cluster-generic on a real Slurm of one node, this machine:
+# `make test-cluster` (Debian, as root).
 #
-#   tests/cluster/slurm.sh PYTHON     with the Python of an environment that has the Slurm plugin
+#   tests/cluster/slurm.sh PYTHON     with the Python of an environment that has both plugins
 #
 # The smoke preset goes through sbatch. One training is cancelled after its first checkpoint; it must
 # be submitted again, go on from there, and end in the weights of an uninterrupted run without Slurm.
+# Perturbations ask for a GPU, which the node pretends to have. Then trainings go through the generic
+# profile, for which a stand-in for PBS's qsub hands them to Slurm.
 # Slurm's configuration, key, state and logs are in a temporary folder, and its daemons listen on
-# loopback alone: nothing in /etc is touched, and an installed Slurm is not met.
+# loopback alone; an installed Slurm is not met. Slurm's packages are installed if they are missing.
 set -euo pipefail
 
 python=$(realpath --no-symlinks "${1:?give the Python of an environment with the Slurm plugin}")
@@ -101,9 +104,11 @@ JobAcctGatherParams=UsePss,OverMemoryKill
 KillWait=5
 MinJobAge=3600
 ReturnToService=2
-$(slurmd -C | sed -n 's/^NodeName.*/& NodeAddr=127.0.0.1/p')
+GresTypes=gpu
+$(slurmd -C | sed -n 's/^NodeName.*/& NodeAddr=127.0.0.1 Gres=gpu:1/p')
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE
 END
+echo "Name=gpu File=/dev/null" >"$work/gres.conf"
 mkdir "$work"/{state,spool}
 (umask 077 && head --bytes=128 /dev/urandom >"$work/munge.key")
 start munged --foreground --socket="$work/munge.socket" --key-file="$work/munge.key" \
@@ -123,7 +128,7 @@ training: {iterations: 100}
 compute: {device: cpu, threads: 2} # on one core below: there are no more, and the profile says so
 END
 network=results/cluster/multiplicative/instance1
-for copy in local slurm; do
+for copy in local slurm generic; do
     mkdir "$work/$copy"
     tar --create --exclude=__pycache__ \
         Snakefile config.yaml workflow profiles envs data/published tests/sample |
@@ -136,13 +141,15 @@ say "One training without Slurm"
 
 say "The workflow through Slurm"
 cd "$work/slurm"
+# As who has GPUs: the line for perturbations without one goes, the one with one counts.
+sed -i -e '/^  perturb_network: {runtime/d' -e 's/^  # \(perturb_network: {.*gpu: 1}\)$/  \1/' profiles/slurm/config.yaml
 start "${snakemake[@]}" --workflow-profile profiles/slurm --latency-wait 10 \
     --slurm-init-seconds-before-status-checks 5
 workflow=${sessions[-1]}
 
-# jobs_of RULE [NETWORK]: number, state, cores, memory, time limit and name of each job so far, the
-# last as the plugin puts it
-jobs() { squeue --noheader --states=all --sort=i --format '%i %T %C %m %l %k'; }
+# jobs_of RULE [NETWORK]: number, state, cores, memory, time limit, GPUs and name of each job so far,
+# the last as the plugin puts it
+jobs() { squeue --noheader --states=all --sort=i --format '%i %T %C %m %l %b %k'; }
 jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}|\$)" || true; }
 until compgen -G "$network/.training/*.pt" >/dev/null || gone "$workflow"; do sleep 0.2; done
 cancelled=$(jobs_of train_network multiplicative | awk '$2 == "RUNNING" {print $1}')
@@ -161,9 +168,21 @@ for rule in "${light[@]}"; do
 done
 trainings=$(jobs_of train_network multiplicative)
 [[ $trainings == *CANCELLED*COMPLETED* ]] || fail "no training was cancelled and submitted again"
-[[ $trainings == *"COMPLETED 1 2500M 1-00:00:00 "* ]] || fail "trainings do not ask for what the profile says"
+[[ $trainings == *"COMPLETED 1 2500M 1-00:00:00 N/A "* ]] ||
+    fail "trainings do not ask for what the profile says"
+[[ $(jobs_of perturb_network) == *"COMPLETED 1 6000M 2:00:00 gres"*"gpu:1 "* ]] ||
+    fail "perturbations do not ask for what the profile says"
 [[ -s results/cluster/report.html ]] || fail "there is no report"
 grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
     fail "the cancelled training did not go on"
 cmp "$work"/{local,slurm}/"$network/model.safetensors" || fail "other weights"
+
+say "Trainings through the generic profile"
+cd "$work/generic"
+mkdir "$work/bin"
+printf '#!/bin/sh\nfor script; do :; done\nexec sbatch --parsable --output=/dev/null "$script"\n' >"$work/bin/qsub"
+chmod +x "$work/bin/qsub"
+PATH=$work/bin:$PATH "${snakemake[@]}" --workflow-profile profiles/cluster-generic --latency-wait 10 -- train
+cmp "$work"/{local,generic}/"$network/model.safetensors" || fail "other weights"
+
 say "Passed in $((SECONDS - started)) s: the interrupted training ended in the same weights"

@@ -109,6 +109,7 @@ def prepare_torch(device: str, threads: int) -> "torch.device":
         raise ValueError(
             f"compute.device is {device}, and PyTorch finds no GPU that it can use: set cpu or auto"
         )
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on GPUs too
     return torch.device(device)
 
 

@@ -1,7 +1,7 @@
-"""Train one network (paper A.3; SPEC 3): one loop, scenes made on the fly, exact resume after a kill.
+"""Train one network (paper A.3; SPEC 3): one loop, scenes made on the fly, exact resume after a kill (on CPUs).
 
 Everything random is a function of the seed and the iteration, so the state that is kept to resume
-from is just the weights, the optimizer's moments, the iteration and the curve so far. It lies
+from is just the weights, the optimizer's moments, the iteration, the losses and the curve so far. It lies
 outside of the job's declared outputs, which Snakemake removes when a job fails, and is named by a
 hash of all that determines the result. The last one stays, without the moments: a job that is killed
 when it has trained, but before Snakemake knows, need not train again.
