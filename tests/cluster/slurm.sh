@@ -149,8 +149,9 @@ workflow=${sessions[-1]}
 
 # jobs_of RULE [NETWORK]: number, state, cores, memory, time limit, GPUs and name of each job so far,
 # the last as the plugin puts it
-jobs() { squeue --noheader --states=all --sort=i --format '%i %T %C %m %l %b %k'; }
-jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}|\$)" || true; }
+columns=JobID:9,State:12,NumCPUs:9,MinMemory:9,TimeLimit:12,tres-per-job:15,Comment:90
+jobs() { squeue --noheader --states=all --sort=i --Format="$columns" | tr --squeeze-repeats ' '; }
+jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}| *\$)" || true; }
 until compgen -G "$network/.training/*.pt" >/dev/null || gone "$workflow"; do sleep 0.2; done
 cancelled=$(jobs_of train_network multiplicative | awk '$2 == "RUNNING" {print $1}')
 [[ $cancelled ]] || fail "no training to cancel"
@@ -170,7 +171,7 @@ trainings=$(jobs_of train_network multiplicative)
 [[ $trainings == *CANCELLED*COMPLETED* ]] || fail "no training was cancelled and submitted again"
 [[ $trainings == *"COMPLETED 1 2500M 1-00:00:00 N/A "* ]] ||
     fail "trainings do not ask for what the profile says"
-[[ $(jobs_of perturb_network) == *"COMPLETED 1 6000M 2:00:00 gres"*"gpu:1 "* ]] ||
+[[ $(jobs_of perturb_network) == *"COMPLETED 1 6000M 2:00:00 gres"?"gpu:1 "* ]] ||
     fail "perturbations do not ask for what the profile says"
 [[ -s results/cluster/report.html ]] || fail "there is no report"
 grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
