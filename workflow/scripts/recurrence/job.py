@@ -49,6 +49,8 @@ def _alone(log: Path) -> Iterator[None]:
             raise RuntimeError(
                 f"another process still does this job (it holds {path}): wait for it or stop it"
             ) from None
+        except OSError as error:  # some network file systems have no locks
+            print(f"{path} cannot be locked ({error}); going on without")
         yield
 
 
