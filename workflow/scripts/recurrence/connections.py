@@ -103,8 +103,8 @@ class UpConvolution(Deriving, nn.ConvTranspose2d):
         # Padded beforehand: with so much of it oneDNN's convolution is several times slower.
         padded = F.pad(input, (taps - 1,) * 4)
         if taps == 2:  # four neighbours of few pixels: faster still as a matrix product
-            pixels = padded.permute(0, 2, 3, 1)
-            corners = [pixels[:, i : i + blocks, j : j + blocks] for i in (0, 1) for j in (0, 1)]
+            near = padded.permute(0, 2, 3, 1)
+            corners = [near[:, i : i + blocks, j : j + blocks] for i in (0, 1) for j in (0, 1)]
             phases = F.linear(torch.cat(corners, -1), weight.flatten(1), bias)
         else:
             phases = F.conv2d(padded, weight.permute(0, 3, 1, 2), bias).permute(0, 2, 3, 1)
