@@ -22,7 +22,7 @@ MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max");
 	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
 	print(max(2500, min([machine, *limits]) // 10**6))
 
-.PHONY: help reproduce status test test-cluster benchmark lint clean-venv
+.PHONY: help reproduce status test test-long test-cluster benchmark lint clean-venv
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make status      how many files each stage has made, and how many are left"
 	@echo "make test        the checks of the code and the tests"
 	@echo "make lint        the checks alone"
+	@echo "make test-long   many kills, and the smoke preset on one core and two: a quarter of an hour"
 	@echo "make test-cluster   profiles/slurm on a real Slurm, started for it on this machine (Debian, as root)"
 	@echo "make benchmark   the fast paths beside plain ones, with a network of the run; wants a quiet machine"
 	@echo "make clean-venv  remove the Python environment, which is made from envs/requirements.lock when needed"
@@ -57,6 +58,9 @@ status: $(CONFIGS) $(INSTALLED)
 
 test: lint
 	$(BIN)/pytest
+
+test-long: $(INSTALLED)
+	KILLS=8 $(BIN)/pytest -s -m "long or kills"
 
 test-cluster: $(CLUSTER)/installed
 	tests/cluster/slurm.sh $(CLUSTER)/bin/python

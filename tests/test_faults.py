@@ -127,6 +127,7 @@ def assert_same_results(study: Study, other: Study) -> None:
     assert_same_tables(*(s.folder / "results/tiny" for s in (study, other)))
 
 
+@pytest.mark.kills
 @pytest.mark.parametrize("victim", ["job", "snakemake"])
 def test_killed_runs_end_in_the_same_results(
     undisturbed: Study, tmp_path: Path, victim: str

@@ -245,6 +245,21 @@ def test_one_core_and_two_give_the_same_tables(finished: Study, tmp_path: Path) 
     assert_same_tables(one, two)
 
 
+@pytest.mark.long
+def test_smoke_on_one_core_and_two_gives_the_same_tables(tmp_path: Path) -> None:
+    preset = yaml.safe_load((ROOT / "workflow/presets/smoke.yaml").read_text())
+    one, two = (Study(tmp_path / cores, preset) for cores in "12")
+    for study, cores in ((one, "1"), (two, "2")):
+        told = study.snakemake("--cores", cores)
+        assert told.returncode == 0, told.stdout + told.stderr
+    models = [
+        sorted(study.folder.glob("results/smoke/*/*/model.safetensors")) for study in (one, two)
+    ]
+    assert len(models[0]) == len(models[1]) == 10
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*models, strict=True))
+    assert_same_tables(*(study.folder / "results/smoke" for study in (one, two)))
+
+
 def assert_same_tables(*runs: Path) -> None:
     """All tables of two runs, of each network and of all, are the same to the last digit."""
     names = [sorted(path.relative_to(run) for path in run.rglob("*.csv")) for run in runs]
@@ -443,6 +458,7 @@ def test_every_module_is_in_the_table() -> None:
         ("decoding", DECODING),
         ("device_rendering", TRAINING),
         ("diagrams", {"figure", "report"}),
+        ("estimation", set()),
         ("figures", {"figure", "report"}),
         ("fingerprints", set()),
         ("job", SCENES | {"shards", "variants"}),

@@ -444,6 +444,15 @@ def _orientations_differ(orientation: Block) -> str | None:
     return None
 
 
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of two config files, ``above`` the later: blocks are merged, all else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        inner = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        merged[key] = overlaid(below[key], value) if inner else value
+    return merged
+
+
 def in_order(value: Any) -> Any:
     """The same values with the keys of all blocks sorted: Snakemake holds other orders for other parameters."""
     if isinstance(value, Mapping):

@@ -1,9 +1,10 @@
-"""The network's convolutions and its linear maps from fc, computed as suits a CPU.
+"""The network's convolutions and its linear maps from fc (SPEC 2), computed as suits a CPU.
 
 Each has the parameters and the result of a plain PyTorch layer. What it computes with (weights
 folded, cast, in another order) is derived from the parameters once a forward pass over all timesteps.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,14 +15,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
-class Deriving(nn.Module):
+class Deriving(nn.Module, ABC):
     """A layer that computes with tensors derived from its parameters."""
 
     _kept: dict[tuple[Any, ...], Any] | None = None  # within one_pass
 
+    @abstractmethod
     def derive(self, *how: Any) -> Any:
         """Derive them."""
-        raise NotImplementedError
 
     def derived(self, *how: Any) -> Any:
         """What :meth:`derive` gives, which within :func:`one_pass` is done once."""
@@ -54,6 +55,7 @@ class RowConvolution(Deriving, nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """From (batch, channels, height, width) to the same of the output."""
         height, width = input.shape[2:]
         kernel, padding = self.kernel_size[0], int(self.padding[0])
         columns = width + 2 * padding - kernel + 1
@@ -73,7 +75,7 @@ class RowConvolution(Deriving, nn.Conv2d):
         return pixels[:, :, :columns].permute(0, 3, 1, 2)
 
     def derive(self, fold: int) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution of blocks of ``fold`` pixels."""
+        """Weight (fold x filters, fold x channels, kernel, taps) and bias for blocks of ``fold`` pixels of a row."""
         assert self.bias is not None
         kernel, padding = self.kernel_size[0], int(self.padding[0])
         margin = -(-padding // fold)  # blocks
@@ -96,6 +98,7 @@ class UpConvolution(Deriving, nn.ConvTranspose2d):
     """
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """From (batch, channels, n, n) to (batch, filters, m, m), m = (n - 1) stride + kernel."""
         channels, stride, kernel = self.out_channels, self.stride[0], self.kernel_size[0]
         taps = -(-kernel // stride)
         missing, blocks = taps * stride - kernel, input.shape[-1] + taps - 1
@@ -137,6 +140,7 @@ class ToMap(Deriving, nn.Linear):
         super().__init__(units, self.channels * self.height * self.width)
 
     def forward(self, input: Tensor) -> Tensor:
+        """From (batch, units) to (batch, channels, height, width)."""
         flat = _Use.apply(input, *self.derived(input.dtype))
         return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
 

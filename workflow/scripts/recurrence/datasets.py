@@ -16,19 +16,18 @@ import tarfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, suppress
 from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from recurrence.storage import create_hdf5, provenance, write_dataset
+from recurrence.storage import create_hdf5, open_hdf5, provenance, write_dataset
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -372,32 +371,18 @@ def write_shards(
         print(f"{outputs[split]}: {len(images)} images")
 
 
-@contextmanager
-def _whole_shard(path: str | Path) -> Iterator[h5py.File]:
-    """Open a shard. Raises :class:`DataError`, naming the file, if it is cut short."""
-    try:
-        with h5py.File(path) as file:
-            yield file
-    except FileNotFoundError:
-        raise
-    except (OSError, KeyError, RuntimeError) as error:
-        raise DataError(
-            f"{path}: not a whole shard ({error}): delete it and run the rule shards again"
-        ) from error
-
-
 def shard_digest(path: str | Path) -> str:
     """The SHA-256 of a shard's images and labels, as it was written. Raises as :func:`load_shard` does."""
-    with _whole_shard(path) as file:
+    with open_hdf5(path) as file:
         return str(file.attrs["sha256"])
 
 
 def load_shard(path: str | Path) -> tuple[Bytes, Bytes]:
     """Read a shard: ``images`` (n, 28, 28) and ``labels`` (n,), uint8.
 
-    Raises :class:`DataError`, naming the file, if it is cut short or not as it was written.
+    Raises ``ValueError``, naming the file, if it is cut short or not as it was written.
     """
-    with _whole_shard(path) as file:
+    with open_hdf5(path) as file:
         images, labels = file["images"][:], file["labels"][:]
         shape, digest = tuple(file.attrs["shape"]), file.attrs["sha256"]
     if images.shape != shape or len(labels) != len(images) or _digest(images, labels) != digest:

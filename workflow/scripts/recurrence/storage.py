@@ -83,7 +83,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
             f"{path} is damaged: delete it and start again, and it is made anew ({error})"
         ) from error

@@ -1,0 +1,74 @@
+"""About how long the jobs of a run take on this machine: a second of each kind of work is timed and multiplied.
+
+It is rough, perhaps a third off: jobs that run side by side slow each other down, and the costs of
+all but the training are known only in multiples of a forward pass.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from recurrence.network import CATEGORIES, RecurrentNetwork, mixed_precision
+from recurrence.scenes import CANVAS
+
+PASSES = {
+    "record": 4.5,
+    "perturbation": 45,
+}  # what a scene (and rendering) costs, in forward passes
+DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
+JOB = 8  # seconds: a job's start
+REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
+TIMED = 1.0  # seconds, of each measurement
+SMALL = 25  # scenes in a batch that is not trained on
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long ``work`` takes: the mean over about ``TIMED`` seconds, once it is warm."""
+    work()
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() < start + TIMED:
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        count += 1
+    return (time.perf_counter() - start) / count
+
+
+def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict[str, float]:
+    """Seconds of each job of one network."""
+    network = RecurrentNetwork(interaction, config["network"]).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    batch, precision = config["training"]["batch"], config["training"]["precision"]
+    images = torch.rand(batch, 1, CANVAS, CANVAS, device=device)
+    categories = torch.randint(CATEGORIES, (batch,), device=device)
+
+    def iteration() -> None:
+        optimizer.zero_grad()
+        with mixed_precision(device, precision):
+            logits = network(images).logits
+        F.cross_entropy(logits.float(), categories).backward()
+        optimizer.step()
+
+    def passes(stage: str) -> float:
+        """Seconds of a scene in a stage that is made of forward passes."""
+
+        @torch.inference_mode()
+        def forward() -> None:
+            with mixed_precision(device, config[stage]["precision"]):
+                network(images[:SMALL])
+
+        return PASSES[stage] * seconds(forward, device) / len(images[:SMALL])
+
+    decoding, perturbation = config["decoding"], config["perturbation"]
+    perturbed = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
+    recurrent = interaction != "feedforward"
+    imported = bool(config["run"]["checkpoints"].get(interaction))
+    return {
+        "train": 0 if imported else config["training"]["iterations"] * seconds(iteration, device),
+        "record": config["record"]["scenes"] * passes("record"),
+        "decode": decoding["repeats"] * decoding["scenes"] / 1000 * DECODING,
+        "perturb": perturbed * passes("perturbation") * recurrent,
+    }
