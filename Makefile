@@ -66,8 +66,8 @@ test-cluster: $(CLUSTER)/installed
 	tests/cluster/slurm.sh $(CLUSTER)/bin/python
 
 benchmark: $(INSTALLED)
-	PYTHONPATH=workflow/scripts $(BIN)/python tests/benchmark.py \
-		$(RESULTS)/multiplicative/instance1/model.safetensors results/benchmark
+	PYTHONPATH=workflow/scripts:tests $(BIN)/python -m benchmark \
+		$(RESULTS)/multiplicative/instance1/model.safetensors data results/benchmark
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -91,8 +91,8 @@ class PlainNetwork(nn.Module):
 
     def copy_weights(self, network: RecurrentNetwork) -> None:
         """Take the weights of a network of the same interaction and config."""
-        for name in ("conv1", "conv2", "fc"):
-            getattr(self, name).load_state_dict(network.feedforward[name].state_dict())
+        for name, layer in network.feedforward.items():
+            getattr(self, name).load_state_dict(layer.state_dict())
         self.readout.load_state_dict(network.readout.state_dict())
         for source, target in self.connections:
             own = self.recurrent[f"{self.interaction}:{source}:{target}"]
@@ -118,11 +118,11 @@ class PlainNetwork(nn.Module):
             flow: dict[str, dict[str, Tensor]] = {"multiplicative": {}, "additive": {}}
             for kind, flows in flow.items() if maps else ():
                 for source, target in self.connections:
-                    layer = self.recurrent[f"{kind}:{source}:{target}"]
+                    connection = self.recurrent[f"{kind}:{source}:{target}"]
                     if source == "fc" and target != "fc":
-                        term = layer(outputs["fc"]).view(-1, *self.shapes[target])
+                        term = connection(outputs["fc"]).view(-1, *self.shapes[target])
                     else:
-                        term = layer((maps if source == target else outputs)[source])
+                        term = connection((maps if source == target else outputs)[source])
                     flows[target] = flows[target] + term if target in flows else term
             if replaced and timestep == replaced[1]:
                 flow[self.interaction][replaced[0]] = replaced[2]

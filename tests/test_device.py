@@ -71,7 +71,7 @@ class Unsynchronised(Progress):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_training_on_a_gpu_does_not_wait_for_the_host(sources: Sources, tmp_path: Path) -> None:
+def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path: Path) -> None:
     config = CONFIG | {"iterations": 10, "validate_every": 10, "checkpoint_every": 10}
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
     distribution, state = SceneDistribution(), tmp_path / "state.pt"

@@ -191,7 +191,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "training.initialisation": ("paper", TRAINING),
     "training.iterations": (7, TRAINING),
     "training.batch": (5, TRAINING),
-    "training.learning_rate": (0.002, TRAINING),
+    "training.learning_rate": (0.003, TRAINING),
     "training.warmup": (1, TRAINING),
     "training.cooldown": (1, TRAINING),
     "training.curriculum": (3, TRAINING),

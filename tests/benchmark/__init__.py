@@ -1,0 +1,1 @@
+"""Fast paths beside their plain counterparts, in one run on one machine: `make benchmark`."""

@@ -1,0 +1,246 @@
+"""The work that is measured, both ways. Each method makes ready and gives a function that does the work once more."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor
+
+from plain import PlainNetwork, paint, read_out
+from recurrence import decoding
+from recurrence.datasets import load_shard
+from recurrence.device_rendering import renderer
+from recurrence.job import Progress
+from recurrence.network import LAYERS, RecurrentNetwork, load_network, mixed_precision
+from recurrence.perturbation import Experiment, perturb
+from recurrence.recording import BATCH, MANTISSA, round_mantissa
+from recurrence.rendering import render
+from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+from recurrence.training import draw
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+CPU = torch.device("cpu")
+DISTRIBUTION = SceneDistribution.from_config(CONFIG["scenes"])
+UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
+
+Work = Callable[[], npt.NDArray[Any] | None]  # what it gives can be compared with the other way's
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained multiplicative network, its plain counterpart, and what they are measured on."""
+
+    model: Path
+    data: Path  # the folder with source images and test scenes
+
+    @cached_property
+    def fast(self) -> RecurrentNetwork:
+        return load_network(self.model, CPU, "multiplicative", CONFIG["network"])
+
+    @cached_property
+    def plain(self) -> PlainNetwork:
+        plain = PlainNetwork(self.fast.interaction, CONFIG["network"], self.fast.shapes).eval()
+        plain.copy_weights(self.fast)
+        return plain
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources.join(
+            *(load_shard(self.data / f"shards/{name}-test.h5") for name in ("mnist", "fashion"))
+        )
+
+    @cached_property
+    def scenes(self) -> dict[str, Tensor]:
+        """The test scenes of the first file, cluttered and clean, (n, 1, 100, 100)."""
+        with h5py.File(next(self.data.glob("scenes/*/test-00.h5"))) as file:
+            return {name: torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")}
+
+    @cached_property
+    def labels(self) -> dict[str, npt.NDArray[np.uint8]]:
+        with h5py.File(next(self.data.glob("scenes/*/test-00.h5"))) as file:
+            return {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
+
+    def paint_plainly(self, count: int) -> Work:
+        """Scenes with scipy, object by object."""
+
+        def work() -> npt.NDArray[np.float64]:
+            recipe = sample(self.sources, DISTRIBUTION, 2, range(count))
+            return np.stack([paint(self.sources, recipe, n) for n in range(count)])
+
+        return work
+
+    def paint(self, count: int) -> Work:
+        def work() -> npt.NDArray[np.float32]:
+            return render(self.sources, sample(self.sources, DISTRIBUTION, 2, range(count)))[:, 0]
+
+        return work
+
+    def train_plainly(self, iterations: int) -> Work:
+        """Training with its scenes: scipy, eager float32, both interactions present."""
+        shapes = RecurrentNetwork("multiplicative", CONFIG["network"]).shapes
+        network = PlainNetwork("multiplicative", CONFIG["network"], shapes)
+
+        def batch(indices: range) -> tuple[Tensor, Tensor]:
+            recipe = sample(self.sources, DISTRIBUTION, 1, indices)
+            scenes = np.stack([paint(self.sources, recipe, n) for n in range(len(recipe))])
+            images = torch.from_numpy(scenes.astype(np.float32))[:, None]
+            return images, torch.from_numpy(recipe.labels(self.sources)["category"])
+
+        size = CONFIG["training"]["batch"]
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+        done = 0
+
+        def work() -> None:
+            nonlocal done
+            for _ in range(iterations):
+                images, categories = batch(range(done * size, (done + 1) * size))
+                done += 1
+                _update(network, network(images)[0], categories, optimizer)
+
+        return work
+
+    def train(
+        self,
+        iterations: int,
+        size: int = CONFIG["training"]["batch"],
+        timesteps: int = CONFIG["network"]["timesteps"],
+    ) -> Work:
+        """Training as the workflow does it: the scenes of the next iteration are painted meanwhile."""
+        network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+        batch = partial(draw, renderer(self.sources, CPU), self.sources, DISTRIBUTION, 1)
+        painter = ThreadPoolExecutor(1)
+        upcoming, done = painter.submit(batch, range(size)), 0
+
+        def work() -> None:
+            nonlocal upcoming, done
+            for _ in range(iterations):
+                images, categories = upcoming.result()
+                done += 1
+                upcoming = painter.submit(batch, range(done * size, (done + 1) * size))
+                with mixed_precision(CPU, CONFIG["training"]["precision"]):
+                    logits = network(images).logits
+                _update(network, logits.float(), categories, optimizer)
+
+        return work
+
+    def infer_plainly(self, count: int) -> Work:
+        return partial(self._infer, lambda images: self.plain(images)[0], "float32", count)
+
+    def infer(self, count: int) -> Work:
+        precision = CONFIG["record"]["precision"]
+        return partial(self._infer, lambda images: self.fast(images).logits, precision, count)
+
+    def _infer(
+        self, logits: Callable[[Tensor], Tensor], precision: str, count: int
+    ) -> npt.NDArray[np.float32]:
+        with torch.inference_mode(), mixed_precision(CPU, precision):
+            batches = self.scenes["scenes"][:count].split(BATCH)
+            return torch.cat([logits(images).float() for images in batches]).numpy()
+
+    def perturb_plainly(self, count: int) -> Work:
+        """Two full passes for every variable, layer, timestep and kind; accuracies, (72, 2)."""
+        return partial(self._perturb_plainly, count)
+
+    @torch.inference_mode()
+    def _perturb_plainly(self, count: int) -> npt.NDArray[np.float64]:
+        experiment = Experiment(self.fast, self.sources, UNJITTERED, 1)
+        recipe, permutations = (
+            experiment.recipe(range(count)),
+            experiment.permutations(range(count)),
+        )
+        category = recipe.labels(self.sources)["category"]
+        images = _painted_plainly(self.sources, recipe)
+        _, flows = self.plain(images)
+        found: dict[tuple[str, int, str], list[float]] = {}
+        for variable in ALTERATIONS:
+            altered = _painted_plainly(
+                self.sources, alter(recipe, variable, "opposite", UNJITTERED)
+            )
+            for t, here in enumerate(flows):
+                for layer, flow in here.items():
+                    for kind in ("systematic", "control"):
+                        other = self.plain(altered)[1][t][layer]
+                        if kind == "control":
+                            change = (other - flow).flatten(1).gather(1, permutations[layer])
+                            other = flow + change.view(flow.shape)
+                        answers = self.plain(images, (layer, t + 1, other))[0].argmax(1).numpy()
+                        right = float((answers == category).mean())
+                        found.setdefault((layer, t + 1, variable), []).append(right)
+        return np.array([found[key] for key in sorted(found)])
+
+    def perturb(self, count: int) -> Work:
+        block = {**CONFIG["perturbation"], "renderings": ["opposite"], "repeats": 1}
+        experiment = Experiment(self.fast, self.sources, UNJITTERED, 1)
+        progress = Progress("benchmark", [], count, np.inf)
+
+        def work() -> npt.NDArray[np.float64]:
+            table = perturb(experiment, {**block, "scenes": count}, progress)
+            return table[["accuracy_systematic", "accuracy_control"]].to_numpy()
+
+        return work
+
+    @cached_property
+    def feature_sets(self) -> dict[tuple[str, str, int, str], npt.NDArray[np.float16]]:
+        """All that is read out of a repeat: activations and flows, by (kind, image, t from 0 on, layer)."""
+        sets: dict[tuple[str, str, int, str], list[npt.NDArray[np.float16]]] = {}
+        for image, scenes in self.scenes.items():
+            for batch in scenes.split(BATCH):
+                with torch.inference_mode():
+                    run = self.fast(batch)
+                for t in range(self.fast.timesteps):
+                    kinds = {"activation": run.activities[t].outputs}
+                    if image == "scenes" and t:
+                        kinds["recurrent_flow"] = run.flows[t]
+                    for kind, maps in kinds.items():
+                        for layer in LAYERS:
+                            rounded = round_mantissa(maps[layer].flatten(1), MANTISSA[kind])
+                            sets.setdefault((kind, image, t, layer), []).append(rounded)
+        return {name: np.concatenate(parts) for name, parts in sets.items()}
+
+    def decode_plainly(self) -> Work:
+        """``LinearSVC`` on the raw features of every set, for every variable; accuracies, (44, 6)."""
+        fit = CONFIG["decoding"]["fit"]
+        sets = self.feature_sets.values()
+        return lambda: np.array(
+            [
+                [
+                    read_out(values.astype(np.float64), labels, fit, 0)
+                    for labels in self.labels.values()
+                ]
+                for values in sets
+            ]
+        )
+
+    def decode(self) -> Work:
+        fit, most = CONFIG["decoding"]["fit"], CONFIG["decoding"]["max_iter"]
+        sets = self.feature_sets.values()
+
+        def from_one(values: npt.NDArray[np.float16]) -> list[float]:
+            factor = decoding.gram_factor(values)
+            return [decoding.read_out(factor, y, fit, 0, most)[0] for y in self.labels.values()]
+
+        return lambda: np.array([from_one(values) for values in sets])
+
+
+def _update(
+    network: torch.nn.Module, logits: Tensor, categories: Tensor, optimizer: torch.optim.Optimizer
+) -> None:
+    optimizer.zero_grad()
+    F.cross_entropy(logits, categories).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+
+
+def _painted_plainly(sources: Sources, recipe: Any) -> Tensor:
+    scenes = np.stack([paint(sources, recipe, n) for n in range(len(recipe))])
+    return torch.from_numpy(scenes.astype(np.float32))[:, None]

@@ -1,0 +1,100 @@
+"""What `make benchmark` measures gives the same both ways, at its real network size."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import work
+from benchmark.rates import parts
+from benchmark.ratios import measure, tasks
+from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
+from recurrence import perturbation
+from recurrence.datasets import write_shards
+from recurrence.device_rendering import renderer
+from recurrence.network import RecurrentNetwork, save_network
+from recurrence.scenes import LABELS, Sources, sample
+from recurrence.storage import create_hdf5
+
+SCENES = 30
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Subject:
+    folder = tmp_path_factory.mktemp("benchmark")
+    for part in ("shards", "scenes/few"):
+        (folder / part).mkdir(parents=True)
+    for dataset in ("mnist", "fashion"):
+        files = {
+            split: str(folder / f"shards/{dataset}-{split}.h5")
+            for split in ("train", "validation", "test")
+        }
+        write_shards(dataset, files, "sample", folder, 100)
+    recipe = sample(sources, DISTRIBUTION, 1, range(SCENES))
+    with create_hdf5(folder / "scenes/few/test-00.h5", {}) as file:
+        file["scenes"] = file["clean"] = renderer(sources, CPU)(recipe)[:, 0]
+        for name, values in recipe.labels(sources).items():
+            file[f"labels/{name}"] = values
+    torch.manual_seed(1)
+    network = RecurrentNetwork("multiplicative", CONFIG["network"])
+    save_network(folder / "model.safetensors", network, CONFIG["network"])
+    return Subject(folder / "model.safetensors", folder)
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = copy.deepcopy(CONFIG)
+    for block in ("record", "perturbation"):
+        config[block]["precision"] = "float32"
+    config["decoding"]["fit"] = SCENES // 2
+    monkeypatch.setattr(work, "CONFIG", config)
+
+
+def test_both_ways_paint_the_same(subject: Subject) -> None:
+    np.testing.assert_allclose(subject.paint(4)(), subject.paint_plainly(4)(), atol=2e-5)
+
+
+@pytest.mark.usefixtures("exact")
+def test_both_ways_infer_the_same(subject: Subject) -> None:
+    np.testing.assert_allclose(subject.infer(4)(), subject.infer_plainly(4)(), atol=1e-4)
+
+
+@pytest.mark.usefixtures("exact")
+def test_both_ways_perturb_the_same(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (work, perturbation):
+        monkeypatch.setattr(module, "ALTERATIONS", ("scale", "category_within"))
+    plain, fast = subject.perturb_plainly(1)(), subject.perturb(1)()
+    assert plain is not None and fast is not None
+    assert plain.shape == fast.shape == (24, 2)
+    assert np.abs(plain - fast).mean() < 0.01  # the painters differ in the sixth digit
+
+
+@pytest.mark.usefixtures("exact")
+def test_both_ways_decode_the_same(subject: Subject) -> None:
+    assert len(subject.feature_sets) == 44 and set(subject.labels) <= set(LABELS)
+    few = {name: subject.feature_sets[name] for name in list(subject.feature_sets)[-5:]}
+    some = Subject(subject.model, subject.data)
+    some.__dict__["feature_sets"] = few
+    np.testing.assert_array_equal(some.decode()(), some.decode_plainly()())
+
+
+def test_training_goes_both_ways(subject: Subject) -> None:
+    subject.train_plainly(1)()
+    subject.train(2, size=4, timesteps=2)()
+
+
+def test_a_ratio_is_measured(subject: Subject, capsys: pytest.CaptureFixture[str]) -> None:
+    row = measure(0, subject)
+    assert row["task"] == tasks()[0].name
+    assert row["ratio"] == row["plain_seconds"] / row["fast_seconds"] > 1
+    assert "numbers, apart by" in capsys.readouterr().out
+
+
+def test_parts_of_an_iteration(subject: Subject) -> None:
+    table = parts(subject).set_index("part")
+    assert table.uses["topdown fc to conv1"] == 3 and table.uses["feedforward conv1"] == 4
+    assert table.seconds[:-2].gt(0).all()
+    # 8 filters of 5 x 5 on 96 x 96 pixels of 32 scenes, at 4 timesteps forward; 4 and 3 backward.
+    gflop = 2 * 8 * 25 * 96**2 * 32 * (4 + 4 + 3) / 1e9
+    assert table.gflop["feedforward conv1"] == pytest.approx(gflop)
