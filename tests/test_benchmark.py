@@ -8,7 +8,7 @@ import torch
 
 from benchmark import work
 from benchmark.rates import parts
-from benchmark.ratios import measure, tasks
+from benchmark.ratios import TASKS, measure
 from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
 from recurrence import perturbation
 from recurrence.datasets import write_shards
@@ -86,7 +86,7 @@ def test_training_goes_both_ways(subject: Subject) -> None:
 
 def test_a_ratio_is_measured(subject: Subject, capsys: pytest.CaptureFixture[str]) -> None:
     row = measure(0, subject)
-    assert row["task"] == tasks()[0].name
+    assert row["task"] == TASKS[0].name
     assert row["ratio"] == row["plain_seconds"] / row["fast_seconds"] > 1
     assert "numbers, apart by" in capsys.readouterr().out
 

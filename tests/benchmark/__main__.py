@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.rates import draw_growth, growth, parts, rates
-from benchmark.ratios import draw_ratios, measure, tasks, threads
+from benchmark.ratios import TASKS, draw_ratios, measure, threads
 from benchmark.work import Subject
 from recurrence.job import keep_freed_memory
 
@@ -35,7 +35,7 @@ def main() -> None:
         table.to_csv(asked.output / f"{name}.csv", index=False, float_format="%.4g")
         return table
 
-    ratios = pd.DataFrame([measure(number, subject) for number in range(len(tasks()))])
+    ratios = pd.DataFrame([measure(number, subject) for number in range(len(TASKS))])
     draw_ratios(write("benchmark", ratios), asked.output / "benchmark.png")
     keep_freed_memory()
     with threads(1):

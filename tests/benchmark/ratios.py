@@ -42,47 +42,46 @@ class Task:
     fast: Side
 
 
-def tasks() -> list[Task]:
-    """The table of ratios, the quick ones first."""
-    batch = CONFIG["training"]["batch"]
-    return [
-        Task(
-            "scenes, 1 thread",
-            "128 scenes",
-            Side(lambda subject: subject.paint_plainly(128), 15),
-            Side(lambda subject: subject.paint(128), 15),
-        ),
-        Task(
-            "training with its scenes, 2 threads",
-            f"iteration, batch of {batch}",
-            Side(lambda subject: subject.train_plainly(1), 9, threads=2),
-            Side(lambda subject: subject.train(1), 9, threads=2),
-        ),
-        Task(
-            "two networks side by side, 1 thread each, against one plain, 2 threads",
-            f"10 iterations, batch of {batch}",
-            Side(lambda subject: subject.train_plainly(10), 5, threads=2),
-            Side(lambda subject: subject.train(10), 5, processes=2),
-        ),
-        Task(
-            "inference for recording, 2 threads",
-            "200 scenes",
-            Side(lambda subject: subject.infer_plainly(200), 9, threads=2),
-            Side(lambda subject: subject.infer(200), 9, threads=2),
-        ),
-        Task(
-            "perturbation, all 72 x 2, 2 threads",
-            "25 scenes",
-            Side(lambda subject: subject.perturb_plainly(25), 3, threads=2),
-            Side(lambda subject: subject.perturb(25), 3, threads=2),
-        ),
-        Task(
-            "decoding, 44 feature sets x 6 variables, 1 thread",
-            "repeat of 1,000 scenes",
-            Side(Subject.decode_plainly, 1),
-            Side(Subject.decode, 3),
-        ),
-    ]
+_BATCH = f"batch of {CONFIG['training']['batch']}"
+# The quick ones first.
+TASKS = [
+    Task(
+        "scenes, 1 thread",
+        "128 scenes",
+        Side(lambda subject: subject.paint_plainly(128), 15),
+        Side(lambda subject: subject.paint(128), 15),
+    ),
+    Task(
+        "training with its scenes, 2 threads",
+        f"iteration, {_BATCH}",
+        Side(lambda subject: subject.train_plainly(1), 9, threads=2),
+        Side(lambda subject: subject.train(1), 9, threads=2),
+    ),
+    Task(
+        "two networks side by side, 1 thread each, against one plain, 2 threads",
+        f"10 iterations, {_BATCH}",
+        Side(lambda subject: subject.train_plainly(10), 5, threads=2),
+        Side(lambda subject: subject.train(10), 5, processes=2),
+    ),
+    Task(
+        "inference for recording, 2 threads",
+        "200 scenes",
+        Side(lambda subject: subject.infer_plainly(200), 9, threads=2),
+        Side(lambda subject: subject.infer(200), 9, threads=2),
+    ),
+    Task(
+        "perturbation, all 72 x 2, 2 threads",
+        "25 scenes",
+        Side(lambda subject: subject.perturb_plainly(25), 3, threads=2),
+        Side(lambda subject: subject.perturb(25), 3, threads=2),
+    ),
+    Task(
+        "decoding, 44 feature sets x 6 variables, 1 thread",
+        "repeat of 1,000 scenes",
+        Side(Subject.decode_plainly, 1),
+        Side(Subject.decode, 3),
+    ),
+]
 
 
 @dataclass
@@ -106,7 +105,7 @@ class Processes:
 def processes(number: int, name: str, subject: Subject) -> Iterator[Processes]:
     """Start the processes of side ``name`` of task ``number``, warm, and stop them at the end."""
     context = multiprocessing.get_context("spawn")
-    side: Side = getattr(tasks()[number], name)
+    side: Side = getattr(TASKS[number], name)
     ends, started = [], []
     for _ in range(side.processes):
         ours, theirs = context.Pipe()
@@ -126,7 +125,7 @@ def processes(number: int, name: str, subject: Subject) -> Iterator[Processes]:
 
 def serve(number: int, name: str, subject: Subject, end: Connection) -> None:
     """Do the work of a side whenever ``end`` asks for it, and tell the seconds and the result."""
-    task = tasks()[number]
+    task = TASKS[number]
     side: Side = getattr(task, name)
     if side is task.fast:  # the allocator's settings are a part of the fast path
         keep_freed_memory()
@@ -154,7 +153,7 @@ def threads(count: int) -> Iterator[None]:
 
 def measure(number: int, subject: Subject) -> dict[str, Any]:
     """A row of benchmark.csv; says how far the results of both sides are from each other."""
-    task = tasks()[number]
+    task = TASKS[number]
     with ExitStack() as stack:
         plain, fast = (
             stack.enter_context(processes(number, name, subject)) for name in ("plain", "fast")
