@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from recurrence.network import CATEGORIES, LAYERS, RecurrentNetwork
 from recurrence.scenes import Recipe, Sources
 
-STRIDE = {"conv1": 3, "conv2": 10}  # of top-down connections from that layer
+# Of top-down connections from that layer, where it leaves no gaps.
+STRIDE = {"conv1": 3, "conv2": 10}
 
 
 def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
@@ -76,8 +77,9 @@ class PlainNetwork(nn.Module):
                 )
             if source == "fc":
                 return nn.Linear(units, int(np.prod(shapes[target])))
-            size = shapes[target][1] - (pooled[source] - 1) * STRIDE[source]
-            return nn.ConvTranspose2d(shapes[source][0], shapes[target][0], size, STRIDE[source])
+            stride = min(STRIDE[source], shapes[target][1] // pooled[source])
+            size = shapes[target][1] - (pooled[source] - 1) * stride
+            return nn.ConvTranspose2d(shapes[source][0], shapes[target][0], size, stride)
 
         self.connections = [(layer, layer) for layer in config["lateral"]]
         self.connections += [tuple(name.split("_to_")) for name in config["topdown"]]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from networks import PAPER, SMALL
 from plain import PlainNetwork
-from recurrence.connections import RowConvolution, ToMap, UpConvolution
+from recurrence.connections import RowConvolution, ToMap, UpConvolution, one_pass
 from recurrence.network import (
     LAYERS,
     Intervention,
@@ -320,3 +320,26 @@ def test_the_papers_initialisation_is_xavier_everywhere() -> None:
         fan_in, fan_out = (weight.shape[i] * weight[0, 0].numel() for i in (1, 0))
         bound = gain * (6 / (fan_in + fan_out)) ** 0.5
         assert (weight.abs().max() > 0.99 * bound and weight.abs().max() <= bound) == xavier
+
+
+@torch.inference_mode()
+def test_weights_are_derived_once_in_a_context_and_anew_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, image = made("multiplicative"), torch.rand(2, 1, 100, 100)
+    derive, derived = ToMap.derive, list[ToMap]()
+    monkeypatch.setattr(
+        ToMap, "derive", lambda layer, dtype: derived.append(layer) or derive(layer, dtype)
+    )
+    before = network(image).logits
+    derived.clear()
+    with one_pass(network):
+        inside = [network(image).logits for _ in range(2)]
+    assert len(derived) == len(set(derived)) == 3
+    assert all(torch.equal(each, before) for each in inside)
+    for weight in network.parameters():
+        weight.mul_(0.5)
+    fresh = made("multiplicative")
+    fresh.load_state_dict(network.state_dict())
+    assert torch.equal(network(image).logits, fresh(image).logits)
+    assert not torch.equal(network(image).logits, before)

@@ -93,7 +93,7 @@ def test_a_scene_depends_on_its_seed_and_index_alone(sources: Sources) -> None:
     part = sample(sources, SceneDistribution(), 5, range(17, 23))
     other = sample(sources, SceneDistribution(), 6, range(17, 23))
     for field in fields(Recipe):
-        np.testing.assert_array_equal(getattr(whole[17:23], field.name), getattr(part, field.name))
+        np.testing.assert_array_equal(getattr(whole, field.name)[17:23], getattr(part, field.name))
     assert not np.array_equal(part.angle, other.angle)
     np.testing.assert_array_equal(render(sources, whole)[17:23], render(sources, part))
 

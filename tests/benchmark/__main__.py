@@ -10,14 +10,12 @@ plain read-outs.
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.rates import draw_growth, growth, parts, rates
-from benchmark.ratios import TASKS, draw_ratios, measure, threads
+from benchmark.ratios import TASKS, draw_ratios, measure, pin, threads
 from benchmark.work import Subject
 from recurrence.job import keep_freed_memory
 
@@ -40,8 +38,7 @@ def main() -> None:
     ratios = pd.DataFrame([measure(number, subject) for number in range(len(TASKS))])
     draw_ratios(write("benchmark", ratios), asked.output / "benchmark.png")
     keep_freed_memory()
-    if sys.platform == "linux":  # or the next scenes are painted on another core
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pin(range(1))
     with threads(1):
         for name, table in (("rates", rates), ("parts", parts)):
             print(write(name, table(subject)).to_string(index=False, float_format="%.3g"))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
+from recurrence.connections import one_pass
 from recurrence.datasets import load_shard
 from recurrence.device_rendering import renderer
 from recurrence.job import Progress
@@ -58,15 +59,19 @@ class Subject:
             *(load_shard(self.data / f"shards/{name}-test.h5") for name in ("mnist", "fashion"))
         )
 
+    @property
+    def scene_file(self) -> Path:
+        return self.data / "scenes" / CONFIG["scenes"]["set"] / "test-00.h5"
+
     @cached_property
     def scenes(self) -> dict[str, Tensor]:
         """The test scenes of the first file, cluttered and clean, (n, 1, 100, 100)."""
-        with h5py.File(next(self.data.glob("scenes/*/test-00.h5"))) as file:
+        with h5py.File(self.scene_file) as file:
             return {name: torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")}
 
     @cached_property
     def labels(self) -> dict[str, npt.NDArray[np.uint8]]:
-        with h5py.File(next(self.data.glob("scenes/*/test-00.h5"))) as file:
+        with h5py.File(self.scene_file) as file:
             return {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
 
     def paint_plainly(self, count: int) -> Work:
@@ -137,8 +142,13 @@ class Subject:
         return partial(self._infer, lambda images: self.plain(images)[0], "float32", count)
 
     def infer(self, count: int) -> Work:
-        precision = CONFIG["record"]["precision"]
-        return partial(self._infer, lambda images: self.fast(images).logits, precision, count)
+        def work() -> npt.NDArray[np.float32]:
+            with one_pass(self.fast):
+                return self._infer(
+                    lambda images: self.fast(images).logits, CONFIG["record"]["precision"], count
+                )
+
+        return work
 
     def _infer(
         self, logits: Callable[[Tensor], Tensor], precision: str, count: int

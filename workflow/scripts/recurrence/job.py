@@ -100,7 +100,10 @@ def derive_seed(*parts: object) -> int:
 
 
 def prepare_torch(device: str, threads: int) -> "torch.device":
-    """Set PyTorch's threads and allocator, and give the device that ``compute.device`` names."""
+    """Set PyTorch's threads and allocator, and give the device that ``compute.device`` names.
+
+    Raises ``ValueError`` if that is a GPU and there is none.
+    """
     import torch
 
     torch.set_num_threads(threads)

@@ -149,8 +149,8 @@ class RecurrentNetwork(nn.Module):
     ) -> Trajectory:
         """Run all timesteps on images (batch, 1, 100, 100).
 
-        ``known`` is the trajectory of the same images without the intervention: what comes before
-        it, in time and within its timestep, is not computed again.
+        ``known`` is the trajectory of the same images without the ``intervention`` that it is given
+        with: what comes before that, in time and within its timestep, is not computed again.
         """
         image = image.contiguous(memory_format=torch.channels_last)
         activities: list[Activity] = []

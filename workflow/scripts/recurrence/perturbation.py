@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recurrence.connections import one_pass
 from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
 from recurrence.network import (
@@ -84,14 +85,14 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
     ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`)
     without the columns that name the network; none if the network has no recurrence.
     """
-    renderings, n = config["renderings"], config["scenes"]
+    network, renderings, n = experiment.network, config["renderings"], config["scenes"]
     rows: list[dict[str, Any]] = []
-    recurrent = experiment.network.lateral or experiment.network.topdown
+    recurrent = network.lateral or network.topdown
     for repeat in range(config["repeats"]) if recurrent else ():
         hits: dict[Key, Tensor] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
-            with mixed_precision(experiment.network.device, config["precision"]):
+            with mixed_precision(network.device, config["precision"]), one_pass(network):
                 _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recurrence.connections import one_pass
 from recurrence.job import Progress
 from recurrence.network import LAYERS, RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.scenes import LABELS
@@ -26,7 +27,7 @@ BATCH = 50  # scenes
 CHUNK = 25  # scenes
 EXAMPLES = 12  # scenes whose input maps are kept for the figures
 # Bits of mantissa that are kept. Rounding errors are independent over values, at most 1.6 % and 6.3 % of each; flows
-# are most of a recording, and read-outs from them moved by at most 0.01 where compared.
+# are most of a recording, and read-outs move by 0.003 in the mean (docs/performance.md).
 MANTISSA = {"activation": 5, "recurrent_flow": 3}
 TARGET_THRESHOLD = 0.1  # a pixel of the clean image above this is part of the target
 AXES = {"input": ("channel", "row", "column"), "fc": ("unit",)}
@@ -59,6 +60,8 @@ def record(
         create_hdf5(path, attributes) as file,
         torch.inference_mode(),
         mixed_precision(network.device, precision),
+        one_pass(network),
+        one_pass(ablated),
     ):
         datasets = _create_datasets(file, network, count)
         for scenes, clean, labels, where in _batches(scene_files, count, network.device):

@@ -7,7 +7,7 @@ of a recipe. :mod:`recurrence.rendering` paints them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -119,9 +119,6 @@ class Recipe:
 
     def __len__(self) -> int:
         return len(self.target)
-
-    def __getitem__(self, scenes: slice | Ints) -> "Recipe":
-        return Recipe(**{field.name: getattr(self, field.name)[scenes] for field in fields(self)})
 
     def clean(self) -> "Recipe":
         """The target alone on black, in the same pose."""

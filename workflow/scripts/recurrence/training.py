@@ -31,7 +31,7 @@ VALIDATION_BATCH = 100  # scenes
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
+    """The loss or a weight is no longer a finite number."""
 
 
 def learning_rate(iteration: int, config: Mapping[str, Any]) -> float:
@@ -68,8 +68,9 @@ def train(
     """Train ``network`` in place and return its training curve, one row a validation.
 
     ``config`` is the block ``training``; ``seed`` is that of the scene streams; ``state`` is the
-    file to resume from. Raises :class:`DivergedError` when the loss is not finite; the last good
-    state stays.
+    file to resume from. Raises :class:`DivergedError` when the loss or a weight is not finite, and
+    ``OSError`` when the state cannot be written, and the last good state stays; ``ValueError`` when
+    the state to resume from is damaged.
     """
     network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
