@@ -12,7 +12,7 @@ from torch import Tensor
 
 from networks import PAPER, SMALL
 from plain import PlainNetwork
-from recurrence.connections import RowConvolution, ToMap, UpConvolution, one_pass
+from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.network import (
     LAYERS,
     Intervention,
@@ -333,7 +333,7 @@ def test_weights_are_derived_once_in_a_context_and_anew_after_it(
     )
     before = network(image).logits
     derived.clear()
-    with one_pass(network):
+    with fixed_parameters(network):
         inside = [network(image).logits for _ in range(2)]
     assert len(derived) == len(set(derived)) == 3
     assert all(torch.equal(each, before) for each in inside)

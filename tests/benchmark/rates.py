@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.ratios import BLUE
-from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
+from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject, Work
 from recurrence import decoding
-from recurrence.connections import RowConvolution, UpConvolution, one_pass
+from recurrence.connections import RowConvolution, UpConvolution, fixed_parameters
 from recurrence.network import POOL, RecurrentNetwork, mixed_precision
 from recurrence.scenes import SOURCE, sample
 
@@ -103,7 +103,7 @@ def parts(subject: Subject) -> pd.DataFrame:
         run = network(images)
 
     def both_ways(module: nn.Module, given: list[Tensor]) -> None:
-        with mixed_precision(CPU, TRAINING), one_pass(module):
+        with mixed_precision(CPU, TRAINING), fixed_parameters(module):
             outputs = [module(each) for each in given]
         torch.autograd.backward(outputs, [torch.ones_like(each) for each in outputs])
         for leaf in (*module.parameters(), *given):
@@ -155,6 +155,9 @@ def growth(subject: Subject) -> pd.DataFrame:
         take("training: batch", size, subject.train(1, size=size))
     for timesteps in (2, 4, 6, 8):
         take("training: timesteps", timesteps, subject.train(1, timesteps=timesteps))
+    for count in (1, 2, 4):
+        networks = [subject.train(1) for _ in range(count)]
+        take("training: networks", count, partial(_each, networks))
     for count in (50, 100, 200, 400):
         take("inference: scenes", count, subject.infer(count))
     for count in (25, 50, 100):
@@ -167,6 +170,11 @@ def growth(subject: Subject) -> pd.DataFrame:
         few = values[:scenes, :16_000]
         take("Gram factor: scenes", scenes, partial(decoding.gram_factor, few))
     return pd.DataFrame(rows, columns=["what", "amount", "seconds"])
+
+
+def _each(works: list[Work]) -> None:
+    for work in works:
+        work()
 
 
 def draw_growth(table: pd.DataFrame, path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
-from recurrence.connections import one_pass
+from recurrence.connections import fixed_parameters
 from recurrence.datasets import load_shard
 from recurrence.device_rendering import renderer
 from recurrence.job import Progress
@@ -143,7 +143,7 @@ class Subject:
 
     def infer(self, count: int) -> Work:
         def work() -> npt.NDArray[np.float32]:
-            with one_pass(self.fast):
+            with fixed_parameters(self.fast):
                 return self._infer(
                     lambda images: self.fast(images).logits, CONFIG["record"]["precision"], count
                 )

@@ -11,15 +11,8 @@ from typing import Any
 import yaml
 
 from recurrence.configuration import ConfigurationError, check, overlaid
-from recurrence.estimation import JOB, REST, jobs
+from recurrence.estimation import REST, remaining
 from recurrence.job import duration, prepare_torch
-
-FILES = {  # of each network: what is there when a job is done
-    "train": "model.safetensors",
-    "record": "accuracy.csv",
-    "decode": "decoding.csv",
-    "perturb": "perturbation.csv",
-}
 
 
 def main() -> None:
@@ -41,23 +34,14 @@ def main() -> None:
     cores = (available or 1) if asked.cores == "all" else int(asked.cores)
     device = prepare_torch(config["compute"]["device"], threads)
 
-    total = longest = 0.0
-    left = 0
-    for interaction in run["interactions"]:
-        cost = jobs(interaction, config, device)
-        for instance in range(1, run["instances"] + 1):
-            folder = Path("results", run["name"], interaction, f"instance{instance}")
-            todo = [cost[job] + JOB for job, file in FILES.items() if not (folder / file).exists()]
-            left += bool(todo)
-            total += sum(todo)
-            longest = max(longest, sum(todo))
+    left = remaining(config, device)
     parallel = 1 if device.type == "cuda" else max(1, cores // threads)
-    about = duration(max(longest, total / parallel) + REST)
-    networks = len(run["interactions"]) * run["instances"]
+    about = duration(max(*left, sum(left) / parallel) + REST)
     print(
         f"Run {run['name']}: about {about} on this machine ({cores} cores, {device.type}):", end=" "
     )
-    print(f"{left} of {networks} networks to do, {iterations} iterations each")
+    to_do = sum(seconds > 0 for seconds in left)
+    print(f"{to_do} of {len(left)} networks to do, {iterations} iterations each")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The network's convolutions and its linear maps from fc (SPEC 2), computed as suits a CPU.
 
 Each has the parameters and the result of a plain PyTorch layer. What it computes with (weights
-folded, cast, in another order) is derived from the parameters once a forward pass over all timesteps.
+folded, cast, in another order) is derived from the parameters once a forward pass over all timesteps,
+or once for several passes (:func:`fixed_parameters`).
 """
 
 from abc import ABC, abstractmethod
@@ -18,14 +19,14 @@ from torch.autograd.function import once_differentiable
 class Deriving(nn.Module, ABC):
     """A layer that computes with tensors derived from its parameters."""
 
-    _kept: dict[tuple[Any, ...], Any] | None = None  # within one_pass
+    _kept: dict[tuple[Any, ...], Any] | None = None  # within fixed_parameters
 
     @abstractmethod
     def derive(self, *how: Any) -> Any:
         """Derive them."""
 
     def derived(self, *how: Any) -> Any:
-        """What :meth:`derive` gives, which within :func:`one_pass` is done once."""
+        """What :meth:`derive` gives, which within :func:`fixed_parameters` is done once."""
         if self._kept is None:
             return self.derive(*how)
         if how not in self._kept:
@@ -34,8 +35,8 @@ class Deriving(nn.Module, ABC):
 
 
 @contextmanager
-def one_pass(network: nn.Module) -> Iterator[None]:
-    """Forward passes in which the parameters stay as they are: all that opens the context first, if it is nested."""
+def fixed_parameters(network: nn.Module) -> Iterator[None]:
+    """Forward passes during which the parameters stay as they are. Contexts may be nested: the outermost counts."""
     layers = [
         layer for layer in network.modules() if isinstance(layer, Deriving) and layer._kept is None
     ]
@@ -54,8 +55,8 @@ class RowConvolution(Deriving, nn.Conv2d):
     The parameters and the result are those of ``nn.Conv2d``. A channels-last map of few channels
     is, without a copy, a map of more channels and fewer columns; the extra arithmetic on the zeros
     between the weights is small against what a CPU's vector units lose on fewer than 16 channels.
-    Where the columns cannot be folded evenly (of the kernels 3, 5, 7, 9 ... every other one on the
-    image), it is PyTorch's convolution.
+    Where the columns cannot be folded evenly (on the image: with kernels of 3, 7 or 11 pixels), it is
+    PyTorch's convolution.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ all but the training are known only in multiples of a forward pass.
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,12 +15,16 @@ import torch.nn.functional as F
 from recurrence.network import CATEGORIES, RecurrentNetwork, mixed_precision
 from recurrence.scenes import CANVAS
 
-PASSES = {
-    "record": 4.5,
-    "perturbation": 45,
-}  # what a scene (and rendering) costs, in forward passes
+# What a scene (and rendering) costs, in forward passes.
+PASSES = {"record": 4.5, "perturbation": 45}
 DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
 JOB = 8  # seconds: a job's start
+FILES = {  # of each network: what is there when a job is done
+    "train": "model.safetensors",
+    "record": "accuracy.csv",
+    "decode": "decoding.csv",
+    "perturb": "perturbation.csv",
+}
 REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
 TIMED = 1.0  # seconds, of each measurement
 SMALL = 25  # scenes in a batch that is not trained on
@@ -72,3 +77,15 @@ def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict
         "decode": decoding["repeats"] * decoding["scenes"] / 1000 * DECODING,
         "perturb": perturbed * passes("perturbation") * recurrent,
     }
+
+
+def remaining(config: dict[str, Any], device: torch.device) -> list[float]:
+    """Seconds of what is left to do of each network, by the files in its folder."""
+    run, left = config["run"], []
+    for interaction in run["interactions"]:
+        cost = jobs(interaction, config, device)
+        for instance in range(1, run["instances"] + 1):
+            folder = Path("results", run["name"], interaction, f"instance{instance}")
+            missing = [job for job, file in FILES.items() if not (folder / file).exists()]
+            left.append(sum(cost[job] + JOB for job in missing))
+    return left

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from recurrence.connections import RowConvolution, ToMap, UpConvolution, one_pass
+from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.scenes import CANVAS
 from recurrence.storage import atomic
 
@@ -155,7 +155,7 @@ class RecurrentNetwork(nn.Module):
         image = image.contiguous(memory_format=torch.channels_last)
         activities: list[Activity] = []
         flows: list[dict[str, Tensor]] = []
-        with one_pass(self):
+        with fixed_parameters(self):
             for timestep in range(1, self.timesteps + 1):
                 t = timestep - 1
                 if known and intervention and timestep < intervention.timestep:

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recurrence.connections import one_pass
+from recurrence.connections import fixed_parameters
 from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
 from recurrence.network import (
@@ -92,7 +92,7 @@ def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progres
         hits: dict[Key, Tensor] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
-            with mixed_precision(network.device, config["precision"]), one_pass(network):
+            with mixed_precision(network.device, config["precision"]), fixed_parameters(network):
                 _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from recurrence.connections import one_pass
+from recurrence.connections import fixed_parameters
 from recurrence.job import Progress
 from recurrence.network import LAYERS, RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.scenes import LABELS
@@ -60,22 +60,26 @@ def record(
         create_hdf5(path, attributes) as file,
         torch.inference_mode(),
         mixed_precision(network.device, precision),
-        one_pass(network),
-        one_pass(ablated),
+        fixed_parameters(network),
+        fixed_parameters(ablated),
     ):
         datasets = _create_datasets(file, network, count)
         for scenes, clean, labels, where in _batches(scene_files, count, network.device):
-            on_scene, on_clean = network(scenes), network(clean)
-            _store(datasets, "", where, on_scene)
-            _store(datasets, "clean/", where, on_clean)
             for variable, values in labels.items():
                 datasets[f"labels/{variable}"][where] = values
             category = torch.from_numpy(labels["category"].astype(np.int64)).to(network.device)
-            correct["cluttered"] += _hits(on_scene, category)
-            correct["clean"] += _hits(on_clean, category)
+            # One trajectory at a time: they are most of the memory.
+            run = network(clean)
+            _store(datasets, "clean/", where, run)
+            correct["clean"] += _hits(run, category)
+            del run
+            run = network(scenes)
+            _store(datasets, "", where, run)
+            correct["cluttered"] += _hits(run, category)
+            outside += energy_outside(run, clean).sum(0).cpu().numpy()
+            del run
             if lateral:
                 correct["ablated"] += _hits(ablated(scenes), category)
-            outside += energy_outside(on_scene, clean).sum(0).cpu().numpy()
             if progress.due():
                 progress.show(where.stop)
     outside /= count
