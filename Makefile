@@ -1,4 +1,4 @@
-# The ways in. `make` alone says what there is.
+# The commands of the project. `make` alone lists them.
 
 PYTHON ?= python3
 PRESET ?= quick
@@ -7,16 +7,16 @@ CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/installed
 CLUSTER := .venv-cluster
-# The preset quick is config.yaml itself; the others are laid over it.
+# The preset quick is config.yaml itself; the other presets change some of its keys.
 CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
 STAGES := shards scenes variants train_network import_network record_network decode_network perturb_network \
 	decode_scenes tables scorecard figure report
-# The folder of the results, by the last of these files that names the run.
+# The folder of the results: the last of these files that names the run counts.
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
 
-# What the machine or the container has, in MB, so that no more jobs run at a time than it holds; one always may.
+# The memory of the machine or container in MB, so that only as many jobs run at a time as fit in it; at least one.
 MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max"); \
 	limits = [int(text) for text in (limit.read_text().split() if limit.exists() else []) if text != "max"]; \
 	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
@@ -26,18 +26,18 @@ MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max");
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make reproduce   the whole study, and where its report is; what is there already is not made again"
-	@echo "make status      how many files each stage has made, and how many are left"
-	@echo "make test        the checks of the code and the tests"
-	@echo "make lint        the checks alone"
-	@echo "make test-long   many kills, and the smoke preset on one core and two: a quarter of an hour"
-	@echo "make test-cluster   profiles/slurm on a real Slurm, started for it on this machine (Debian, as root)"
-	@echo "make benchmark   the fast paths beside plain ones, with a network of the run; wants a quiet machine"
-	@echo "make clean-venv  remove the Python environment, which is made from envs/requirements.lock when needed"
+	@echo "make reproduce   do the whole study and say where the report is; finished files are not made again"
+	@echo "make status      count the files that each stage has made, and those that are left"
+	@echo "make test        check the code and run the tests"
+	@echo "make lint        only check the code"
+	@echo "make test-long   kill many jobs, and run the smoke preset on one core and on two: 15 minutes"
+	@echo "make test-cluster   try profiles/slurm on a real Slurm, started on this machine (Debian, as root)"
+	@echo "make benchmark   compare the fast code with plain code, on a network of the run; needs a quiet machine"
+	@echo "make clean-venv  remove the Python environment; it is installed again when needed"
 	@echo
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
 	@echo "CORES=all        or a number"
-	@echo "PYTHON=python3   the Python (3.11 or newer) that the environment is made with"
+	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
 
 reproduce: $(CONFIGS) $(INSTALLED)
 	@$(BIN)/python workflow/scripts/estimate.py --cores $(CORES) $(CONFIGS)
@@ -78,14 +78,14 @@ lint: $(INSTALLED)
 
 $(INSTALLED): envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Python 3.11 or newer is needed, and $(PYTHON) is not one: name another, as in" >&2; \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing. Name another one, such as" >&2; \
 		echo "    make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Making the Python environment .venv: some minutes, and up to 7 GB on Linux (PyTorch with CUDA)"
+	@echo "Installing the Python environment .venv: this takes minutes, and up to 7 GB on Linux (PyTorch with CUDA)"
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-# The Slurm plugin in an environment of its own, which sees the packages of .venv after its own.
+# The Slurm plugin has an environment of its own, which also sees the packages of .venv.
 PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
 $(CLUSTER)/installed: envs/cluster.lock $(INSTALLED)
 	$(BIN)/python -m venv --clear --without-pip $(CLUSTER)
@@ -96,7 +96,7 @@ $(CLUSTER)/installed: envs/cluster.lock $(INSTALLED)
 	@touch $@
 
 workflow/presets/%.yaml:
-	@echo "There is no preset $*: choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1
+	@echo "There is no preset $*. Choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1
 
 clean-venv:
 	rm -rf .venv $(CLUSTER)
