@@ -22,7 +22,7 @@ MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max");
 	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
 	print(max(2500, min([machine, *limits]) // 10**6))
 
-.PHONY: help reproduce status test test-long test-cluster benchmark lint clean-venv
+.PHONY: help reproduce status test test-long test-cluster benchmark lint reference clean-venv
 .DELETE_ON_ERROR:
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make test-long   kill many jobs, and run the smoke preset on one core and on two: 15 minutes"
 	@echo "make test-cluster   try profiles/slurm on a real Slurm, started on this machine (Debian, as root)"
 	@echo "make benchmark   compare the fast code with plain code, on a network of the run; needs a quiet machine"
+	@echo "make reference   write docs/configuration.md and the JSON schema, from the classes of the configuration"
 	@echo "make clean-venv  remove the Python environment; it is installed again when needed"
 	@echo
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
@@ -75,6 +76,9 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+reference: $(INSTALLED)
+	PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.configuration.reference
 
 $(INSTALLED): envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

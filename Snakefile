@@ -4,9 +4,18 @@
 #   snakemake --cores all --configfile workflow/presets/paper.yaml   another run
 #   snakemake --cores all -- decode                                  up to one stage
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+if not Path("config.yaml").is_file():
+    home = workflow.basedir
+    raise WorkflowError(
+        f"there is no config.yaml in this folder ({Path.cwd()}): call Snakemake in the project's folder ({home}), "
+        f"or add --directory and that folder to the command"
+    )
 
 
 configfile: "config.yaml"

@@ -1,9 +1,12 @@
 """The configuration: what is refused, in which words, and that nothing else goes wrong."""
 
 import copy
+import json
 import math
+import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,20 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
-from recurrence.configuration import SCHEMA, ConfigurationError, check, overlaid
+from recurrence.configuration import reference
+from recurrence.configuration.blocks import Network, Training
+from recurrence.configuration.problems import (
+    ConfigurationError,
+    check,
+    from_command_line,
+    overlaid,
+)
 from wrong_configurations import ALONE, REMOVED, TOGETHER
 
 ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.json"
 PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
 Config = dict[str, Any]
 
@@ -108,8 +120,7 @@ def test_numbers_as_yaml_reads_them(text: str) -> None:
 
 
 def test_the_largest_kernel_is_the_largest_that_leaves_a_map() -> None:
-    schema = yaml.safe_load(SCHEMA.read_text())
-    largest = schema["properties"]["network"]["properties"]["kernel"]["maximum"]
+    largest = Network.model_json_schema()["properties"]["kernel"]["maximum"]
 
     def pooled(kernel: int) -> int:
         return ((100 - kernel + 1) // 3 - kernel + 1) // 3
@@ -198,18 +209,124 @@ def test_every_key_is_required_and_described() -> None:
     for key in leaves(GOOD):
         [line] = problems(edited({key: REMOVED}))
         assert line.startswith(f"{key}: is missing: give ")
+    schema = json.loads(SCHEMA.read_text())
+    for block in (schema, *schema["$defs"].values()):
+        assert block["description"]
+        assert block["additionalProperties"] is False
+        assert block["required"] == list(block["properties"])
+        assert all("$ref" in key or key["description"] for key in block["properties"].values())
 
-    def described(schema: Config) -> None:
-        assert schema["description"]
-        if schema.get("type") == "object":
-            assert schema["additionalProperties"] is False
-            assert schema["required"] == list(schema["properties"])
-            for part in schema["properties"].values():
-                described(part)
 
-    schema = yaml.safe_load(SCHEMA.read_text())
+def test_schema_and_page_are_up_to_date() -> None:
+    """After a change of the blocks: make reference."""
+    assert SCHEMA.read_text() == reference.schema()
+    assert (ROOT / "docs/configuration.md").read_text() == reference.page()
+
+
+def test_the_page_has_every_key() -> None:
+    parts = reference.page().split("\n## ")[1:]
+    rows = {
+        f"{part.split()[0]}.{key}": row
+        for part in parts
+        for key, row in re.findall(r"^\| `([\w.]+)` (\|.+\|)$", part, re.MULTILINE)
+    }
+    assert leaves(GOOD) == [key for key in leaves(GOOD) if key in rows]
+    assert all(row.count("|") == 7 for row in rows.values())
+    assert "| whole number | from 0 to 1000000000 | `200` | iterations |" in rows["training.warmup"]
+
+
+def test_the_editors_schema_agrees_with_the_blocks() -> None:
+    """A second reader of it, that of the package jsonschema; it takes 1.0 for an integer."""
+    schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
-    described(schema)
+    reader = Draft202012Validator(schema)
+    assert reader.is_valid(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    rules = ("leave none to", "make more than", "more than training", "at one timestep")
+    for key, value, expected in ALONE:
+        finite = not isinstance(value, float) or (math.isfinite(value) and not value.is_integer())
+        if finite and not isinstance(value, date) and not any(rule in expected for rule in rules):
+            assert not reader.is_valid(edited({key: value})), (key, value)
+
+
+def test_params_are_plain_and_sorted_whatever_the_order() -> None:
+    def turned(block: Any) -> Any:
+        if not isinstance(block, dict):
+            return block
+        return {key: turned(block[key]) for key in reversed(block)}
+
+    def assert_sorted(block: Any) -> None:
+        assert type(block) in (dict, list, str, int, float, bool, type(None))
+        if isinstance(block, dict):
+            assert list(block) == sorted(block)
+            for part in block.values():
+                assert_sorted(part)
+
+    plain = check(GOOD).plain()
+    assert plain == GOOD
+    assert_sorted(plain)
+    assert json.dumps(plain) == json.dumps(check(turned(GOOD)).plain())
+
+
+def test_blocks_are_typed_and_cannot_be_changed() -> None:
+    training = check(GOOD).training
+    assert training == Training(**GOOD["training"])
+    assert (training.iterations, training.learning_rate) == (2200, 0.002)
+    with pytest.raises(ValidationError):
+        Training(**{**GOOD["training"], "batch": True})
+    with pytest.raises(ValidationError):
+        training.batch = 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\n", []),
+        (
+            "run: {name: a}\nseed: 1\nrun: {seed: 3}\n",
+            ["run: is given twice in {}, in lines 1 and 3"],
+        ),
+        (
+            "run:\n  seed: 1\n  name: a\n  seed: 1\n",
+            ["run.seed: is given twice in {}, in lines 2 and 4"],
+        ),
+        ("run: {seed: 1, seed: 2}\n", ["run.seed: is given twice in {}, in lines 1 and 1"]),
+        ('{"a": 1,\n "a": 2}', ["a: is given twice in {}, in lines 1 and 2"]),
+        ("a: 1\n'a': 1\na: 2", ["a: is given twice in {}, in lines 1 and 2", "a: is given twice"]),
+        ("base: &base {a: 1}\nx: {<<: *base, a: 2}\ny: *base\n", []),
+        ("", []),
+    ],
+)
+def test_keys_given_twice_are_named_with_both_lines(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    path = tmp_path / "overlay.yaml"
+    path.write_text(text)
+    if not expected:
+        check(GOOD, [path])
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        check(GOOD, [path])
+    lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start.format(path))
+
+
+def test_the_command_line_is_read_as_yaml() -> None:
+    """What Snakemake gives for --config 'training={iterations: 4000, ...}': text in blocks."""
+    given = {
+        "training": {"iterations": "4000", "learning_rate": "1.0e-3", "clip_norm": "null"},
+        "run": {"name": "2024", "interactions": ["additive"], "checkpoints": {"additive": []}},
+        "record": {"keep": "true", "scenes": "1e3"},
+        "decoding": "none",
+        "nonsense": {"a": "1"},
+    }
+    assert from_command_line(given) == {
+        "training": {"iterations": 4000, "learning_rate": 0.001, "clip_norm": None},
+        "run": {"name": "2024", "interactions": ["additive"], "checkpoints": {"additive": []}},
+        "record": {"keep": True, "scenes": "1e3"},
+        "decoding": "none",
+        "nonsense": {"a": "1"},
+    }
 
 
 @given(
@@ -347,7 +464,7 @@ def test_every_number_has_its_bounds(value: Any, welcome: set[str]) -> None:
 
 def test_import_is_light() -> None:
     """The Snakefile imports it each time that it is parsed."""
-    code = "import recurrence.configuration, sys; print(*sys.modules)"
+    code = "import recurrence.configuration.problems, sys; print(*sys.modules)"
     folder = SCHEMA.parents[1] / "scripts"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True

@@ -414,7 +414,7 @@ def test_a_network_declares_the_memory_that_it_stays_below(finished: Study) -> N
 def module(finished: Study) -> Any:
     """Change a module of the study for the time of a test."""
     package = finished.folder / "workflow/scripts/recurrence"
-    before = {path: path.read_text() for path in package.glob("*.py")}
+    before = {path: path.read_text() for path in package.rglob("*.py")}
 
     def append(name: str, text: str) -> None:
         path = package / f"{name}.py"
@@ -443,8 +443,9 @@ def test_comments_and_touched_files_rerun_nothing(finished: Study, module: Any) 
 
 def test_every_module_is_in_the_table() -> None:
     mark = test_a_changed_module_reruns_the_stages_that_use_it.pytestmark[0]  # type: ignore[attr-defined]
-    package = (ROOT / "workflow/scripts/recurrence").glob("[!_]*.py")
-    assert {name for name, _ in mark.args[1]} == {path.stem for path in package}
+    package = ROOT / "workflow/scripts/recurrence"
+    modules = (path.relative_to(package).with_suffix("") for path in package.rglob("[!_]*.py"))
+    assert {name for name, _ in mark.args[1]} == {module.as_posix() for module in modules}
 
 
 @pytest.mark.parametrize(
@@ -452,7 +453,10 @@ def test_every_module_is_in_the_table() -> None:
     [
         ("checkpoints", set()),
         ("claims", {"scorecard", "report"}),
-        ("configuration", set()),
+        ("configuration/blocks", set()),
+        ("configuration/problems", set()),
+        ("configuration/reference", set()),
+        ("configuration/rules", set()),
         ("datasets", SCENES | {"shards", "variants"}),
         ("connections", TRAINING),
         ("decoding", DECODING),
@@ -488,3 +492,44 @@ def test_a_bad_configuration_stops_before_any_job(tmp_path: Path) -> None:
     assert told.returncode != 0
     assert 'network.timestep: there is no such key: did you mean "timesteps"?' in told.stderr
     assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_a_key_given_twice_is_refused_in_every_file(tmp_path: Path) -> None:
+    study = Study(tmp_path, TINY)
+    with (tmp_path / "config.yaml").open("a") as file:
+        file.write("figures: {published: true, examples: 1, dpi: 40}\n")
+    (tmp_path / "other.yaml").write_text(
+        "training:\n  batch: 4\nrecord: {scenes: 40}\n\ntraining: {}\n"
+    )
+    told = study.snakemake("other.yaml", "--dry-run")  # two files after --configfile
+    assert told.returncode != 0
+    line = (tmp_path / "config.yaml").read_text().splitlines().index("figures:") + 1
+    last = len((tmp_path / "config.yaml").read_text().splitlines())
+    assert f"figures: is given twice in config.yaml, in lines {line} and {last}: " in told.stdout
+    assert re.search(r"training: is given twice in \S+other.yaml, in lines 1 and 5: ", told.stdout)
+
+
+def test_values_on_the_command_line_are_as_in_a_file(tmp_path: Path) -> None:
+    study = Study(tmp_path, TINY)
+    words = ("training={iterations: 7, clip_norm: null}", "run={name: 2024, instances: 1}")
+    planned = study.planned("--config", *words)
+    assert planned["train_network"] == 3
+    told = study.snakemake("--dry-run", "--config", "training={learning_rate: 1e-3}")
+    assert "training.learning_rate: got '1e-3', which is text to YAML: write 1.0e-3" in told.stdout
+
+
+def test_a_call_from_another_folder_says_where_to_call(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    study = Study(project, TINY)
+    shutil.copy(project / "tiny.yaml", elsewhere)
+    snakemake = study.command("--dry-run", "--snakefile", str(project / "Snakefile"))
+    bare = [word for word in snakemake if word not in ("--configfile", "tiny.yaml")]
+    for command in (snakemake, bare):
+        how: dict[str, Any] = {"cwd": elsewhere, "capture_output": True, "text": True}
+        told = subprocess.run(command, check=False, **how)
+        assert told.returncode != 0
+        assert f"there is no config.yaml in this folder ({elsewhere})" in told.stdout
+        assert str(project) in told.stdout and "is missing" not in told.stdout
+        advised = subprocess.run([*command, "--directory", str(project)], check=False, **how)
+        assert advised.returncode == 0, advised.stdout

@@ -6,14 +6,15 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from recurrence.configuration import ConfigurationError, check, in_order, require_writable
+from recurrence.configuration.problems import ConfigurationError, check, from_command_line
+from recurrence.configuration.problems import overlaid, require_writable
 from recurrence.fingerprints import fingerprint
 
 try:
-    check(config)
+    config = overlaid(config, from_command_line(workflow.config_settings.config))
+    config = check(config, workflow.configfiles).plain()
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
-config = in_order(config)
 
 RUN = f"results/{config['run']['name']}"
 DATA = config["data"]["folder"]

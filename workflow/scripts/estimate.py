@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from recurrence.configuration import ConfigurationError, check, overlaid
+from recurrence.configuration.problems import ConfigurationError, check, overlaid
 from recurrence.estimation import REST, remaining
 from recurrence.job import duration, prepare_torch
 

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+VALUES = (
+    "configuration"  # the part of the package whose values are in the rules' parameters already
+)
 
 
 def fingerprint(script: Path) -> str:
     """A hash of a rule's script and of every module of this package that it imports, directly or not.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count, and neither do the typed blocks of the configuration: they compute no
+    number, and their values are parameters of the rules.
     """
     trees: dict[Path, ast.Module] = {}
     waiting = [script]
@@ -32,9 +36,11 @@ def _imported(tree: ast.Module) -> Iterator[Path]:
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=PACKAGE.name, names=names):
-                yield from (PACKAGE / f"{alias.name}.py" for alias in names)
+                yield from (PACKAGE / f"{alias.name}.py" for alias in names if alias.name != VALUES)
             case ast.ImportFrom(module=str(module)) if module.startswith(f"{PACKAGE.name}."):
-                yield PACKAGE / f"{module.removeprefix(f'{PACKAGE.name}.')}.py"
+                name = module.removeprefix(f"{PACKAGE.name}.")
+                if name.split(".")[0] != VALUES:
+                    yield PACKAGE / f"{name}.py"
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
