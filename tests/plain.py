@@ -11,7 +11,8 @@ from scipy import ndimage
 from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
-from recurrence.network import CATEGORIES, LAYERS, RecurrentNetwork
+from recurrence.names import CATEGORIES, LAYERS
+from recurrence.network import RecurrentNetwork
 from recurrence.scenes import Recipe, Sources
 
 # Of top-down connections from that layer, where it leaves no gaps.

@@ -13,8 +13,9 @@ from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
 from recurrence import perturbation
 from recurrence.datasets import write_shards
 from recurrence.device_rendering import renderer
-from recurrence.network import LAYERS, RecurrentNetwork, save_network
-from recurrence.scenes import CANVAS, LABELS, Sources, sample
+from recurrence.names import CANVAS, LABELS, LAYERS
+from recurrence.network import RecurrentNetwork, save_network
+from recurrence.scenes import Sources, sample
 from recurrence.storage import create_hdf5
 
 SCENES = 30

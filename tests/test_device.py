@@ -10,10 +10,11 @@ from torch.func import functional_call
 from networks import SMALL
 from recurrence.device_rendering import render_tensors, send
 from recurrence.job import Progress
+from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import replacements
 from recurrence.recording import energy_outside
-from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.training import train
 from test_training import CONFIG
 

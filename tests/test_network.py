@@ -13,8 +13,8 @@ from torch import Tensor
 from networks import PAPER, SMALL
 from plain import PlainNetwork
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
+from recurrence.names import LAYERS
 from recurrence.network import (
-    LAYERS,
     Intervention,
     RecurrentNetwork,
     load_network,

@@ -9,9 +9,10 @@ import torch
 
 from networks import SMALL
 from recurrence.job import Progress
+from recurrence.names import RENDERINGS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
-from recurrence.scenes import RENDERINGS, SceneDistribution, Sources, alter
+from recurrence.scenes import SceneDistribution, Sources, alter
 
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 

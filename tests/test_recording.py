@@ -16,6 +16,7 @@ import torch
 from networks import SMALL
 from recurrence import storage
 from recurrence.job import Progress
+from recurrence.names import LABELS
 from recurrence.network import RecurrentNetwork
 from recurrence.recording import (
     MANTISSA,
@@ -26,7 +27,7 @@ from recurrence.recording import (
     write_examples,
 )
 from recurrence.rendering import render
-from recurrence.scenes import LABELS, SceneDistribution, Sources, sample
+from recurrence.scenes import SceneDistribution, Sources, sample
 
 COUNT, SHARD = 70, 60
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"

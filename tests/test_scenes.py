@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 
 import plain
 from recurrence.device_rendering import render_tensors
+from recurrence.names import ALTERATIONS, RENDERINGS
 from recurrence.rendering import render
-from recurrence.scenes import (
-    ALTERATIONS,
-    RENDERINGS,
-    Recipe,
-    SceneDistribution,
-    Sources,
-    _permutation,
-    alter,
-    sample,
-)
+from recurrence.scenes import Recipe, SceneDistribution, Sources, _permutation, alter, sample
 
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 

@@ -20,8 +20,9 @@ from benchmark.ratios import BLUE
 from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject, Work
 from recurrence import decoding
 from recurrence.connections import RowConvolution, UpConvolution, fixed_parameters
-from recurrence.network import POOL, RecurrentNetwork, mixed_precision
-from recurrence.scenes import SOURCE, sample
+from recurrence.names import IMAGE, POOL
+from recurrence.network import RecurrentNetwork, mixed_precision
+from recurrence.scenes import sample
 
 TRAINING = CONFIG["training"]["precision"]
 
@@ -69,9 +70,9 @@ def rates(subject: Subject) -> pd.DataFrame:
     ):
         rows.append((stage, CONFIG[block]["precision"], arithmetic(work), seconds(work)))
     recipe = sample(subject.sources, DISTRIBUTION, 2, range(128))
-    sides = np.rint(SOURCE * recipe.factor[recipe.present])
+    sides = np.rint(IMAGE * recipe.factor[recipe.present])
     # Two matrix products to coefficients, and the weighted sum of 4 x 4 of these for each pixel.
-    operations = 2 * sides * SOURCE * (SOURCE + sides) + 2 * 4 * 5 * sides**2
+    operations = 2 * sides * IMAGE * (IMAGE + sides) + 2 * 4 * 5 * sides**2
     rows.append(("scenes, 128", "float32", operations.sum() / 1e9, seconds(subject.paint(128))))
     sets = list(subject.feature_sets.values())
     n = len(sets[0])

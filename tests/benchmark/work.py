@@ -21,11 +21,12 @@ from recurrence.connections import fixed_parameters
 from recurrence.datasets import load_shard
 from recurrence.device_rendering import renderer
 from recurrence.job import Progress
-from recurrence.network import LAYERS, RecurrentNetwork, load_network, mixed_precision
+from recurrence.names import ALTERATIONS, LAYERS
+from recurrence.network import RecurrentNetwork, load_network, mixed_precision
 from recurrence.perturbation import Experiment, perturb
 from recurrence.recording import BATCH, MANTISSA, round_mantissa
 from recurrence.rendering import render
-from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.training import draw
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())

@@ -9,6 +9,7 @@ sys.path.insert(0, str(SCRIPTS))
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
 from recurrence.configuration.problems import overlaid, require_writable
 from recurrence.fingerprints import fingerprint
+from recurrence.names import DATASETS, INTERACTIONS
 
 try:
     config = overlaid(config, from_command_line(workflow.config_settings.config))
@@ -25,7 +26,6 @@ THREADS = config["compute"]["threads"]
 MEMORY = 2500  # MB that a job of a network may need, at the paper's size (docs/reliability.md)
 DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
 SCENE_REPEATS = config["decoding"]["scene_repeats"]
-INTERACTIONS = ("multiplicative", "additive", "feedforward")
 POSES = ("scale", "orientation", "location")
 DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
@@ -59,7 +59,7 @@ def kept_recordings():
 
 def shards(split):
     """The source images of both datasets, of one split."""
-    return {dataset: f"{DATA}/shards/{dataset}-{split}.h5" for dataset in ("mnist", "fashion")}
+    return {dataset: f"{DATA}/shards/{dataset}-{split}.h5" for dataset in DATASETS}
 
 
 def test_scenes(count):

@@ -12,7 +12,7 @@ rule shards:
     benchmark:
         f"{DATA}/benchmarks/shards-{{dataset}}.tsv"
     wildcard_constraints:
-        dataset="mnist|fashion",
+        dataset="|".join(DATASETS),
     localrule: True
     conda:
         "../../envs/recurrence.yaml"

@@ -2,8 +2,9 @@
 
 from recurrence.datasets import load_shard
 from recurrence.job import derive_seed, logged
+from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
-from recurrence.scenes import ALTERATIONS, SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.storage import create_hdf5, provenance, write_dataset
 
 with logged(snakemake.log[0]):

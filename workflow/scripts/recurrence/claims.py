@@ -9,20 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from recurrence.statistics import (
-    AUXILIARY,
-    CHANCE,
-    GROUPS,
-    INTERACTIONS,
-    LAYERS,
-    Evidence,
-    Tables,
-    Values,
-    band,
-    gather,
-    row_of,
-    select,
-)
+from recurrence.names import AUXILIARY, CHANCE, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.statistics import Evidence, Tables, Values, band, gather, row_of, select
 from recurrence.verdicts import (
     AXES,
     NOT_REPRODUCED,
@@ -361,7 +349,9 @@ def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.Da
     networks' mean test accuracy is more than 10 percentage points below the published one. What the
     run has no data for has no row.
     """
-    present = [name for name in INTERACTIONS if (ours.accuracy["interaction"] == name).any()]
+    present = [
+        name for name in PUBLISHED_INTERACTIONS if (ours.accuracy["interaction"] == name).any()
+    ]
     evidence = {name: gather(ours, name, scored, perturbed) for name in present}
     cases = [
         Case(
@@ -374,7 +364,7 @@ def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.Da
     ]
     rows = [row for judge in JUDGES for case in cases for row in judge(case)]
     if ours.scene_decoding is not None:
-        known = [gather(published, name) for name in INTERACTIONS]
+        known = [gather(published, name) for name in PUBLISHED_INTERACTIONS]
         rows += scene_numbers(ours.scene_decoding, known)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -23,13 +23,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from recurrence.job import Progress, derive_seed
-from recurrence.statistics import LAYERS
+from recurrence.names import FIRST_TIMESTEP, LAYERS
 from recurrence.storage import open_hdf5
 
 COLUMNS = [
     *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
 ]
-FIRST = {"activation": 1, "recurrent_flow": 2}  # the timestep that each recording starts with
 BLOCK = 4096  # columns in double precision at a time: 33 MB for 1,000 scenes
 JITTER = 1e-12  # of the largest squared norm, so that a singular Gram matrix has a factor too
 
@@ -97,7 +96,7 @@ def feature_sets(file: h5py.File, block: Mapping[str, Any]) -> Iterator[FeatureS
             for image in block["images"]:
                 if source == "recurrent_flow" and _path(source, image) not in file:
                     continue
-                group, first = file[_path(source, image)], FIRST[source]
+                group, first = file[_path(source, image)], FIRST_TIMESTEP[source]
                 for layer in (layer for layer in LAYERS if layer in group):
                     for timestep in range(first, first + group[layer].shape[1]):
                         yield FeatureSet(repeat, source, image, layer, timestep)
@@ -143,7 +142,7 @@ def decode(
         for number, one in enumerate(sets):
             scenes = slice(one.repeat * n, (one.repeat + 1) * n)
             dataset = file[f"{_path(one.source, one.image)}/{one.layer}"]
-            features = dataset[scenes, one.timestep - FIRST[one.source]]
+            features = dataset[scenes, one.timestep - FIRST_TIMESTEP[one.source]]
             here = {variable: values[scenes] for variable, values in labels.items()}
             for row in _read_outs(features, here, block, seed, one.repeat):
                 rows.append({**one._asdict(), **row})

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recurrence.names import CANVAS
 from recurrence.rendering import layout, render
-from recurrence.scenes import CANVAS, OBJECTS, Recipe, Sources
+from recurrence.scenes import OBJECTS, Recipe, Sources
 
 Renderer = Callable[[Recipe], Tensor]
 

@@ -13,11 +13,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
 from safetensors import safe_open
 
-from recurrence.statistics import LAYERS
+from recurrence.names import CANVAS, LAYERS, POOL
 
 WIDTH = 7.2  # inches, of every figure
 INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
-CANVAS, POOL = 100, 3  # pixels of a scene's side, side of a pooling window (SPEC 1, 2)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from recurrence.network import CATEGORIES, RecurrentNetwork, mixed_precision
-from recurrence.scenes import CANVAS
+from recurrence.names import CANVAS, CATEGORIES
+from recurrence.network import RecurrentNetwork, mixed_precision
 
 # What a scene (and rendering) costs, in forward passes.
 PASSES = {"record": 4.5, "perturbation": 45}

@@ -19,17 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recurrence.diagrams import WIDTH, architecture, idea, lacking
+from recurrence.names import AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.pictures import Settings, Sources, input_maps, perturbation_example, variants
-from recurrence.statistics import (
-    AUXILIARY,
-    CHANCE,
-    INTERACTIONS,
-    LAYERS,
-    bands,
-    per_instance,
-    published_rendering,
-    select,
-)
+from recurrence.statistics import bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
 STYLE: dict[Any, Any] = {
@@ -291,7 +283,9 @@ FIGURES: dict[str, Callable[[Sources, Settings], Figure]] = {
     "4B": lambda sources, settings: perturbation_example(sources, settings, "control"),
     "4C": accuracies,
     "4D": lambda sources, settings: importance(sources, settings, "multiplicative"),
-    "S1": lambda sources, settings: decoding(sources, settings, "recurrent_flow", INTERACTIONS),
+    "S1": lambda sources, settings: decoding(
+        sources, settings, "recurrent_flow", PUBLISHED_INTERACTIONS
+    ),
     "S2A": lambda sources, settings: decoding(sources, settings, "activation", ["additive"]),
     "S2B": lambda sources, settings: input_maps(sources, settings, "additive"),
     "S2C": lambda sources, settings: importance(sources, settings, "additive"),

@@ -23,13 +23,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
-from recurrence.scenes import CANVAS
+from recurrence.names import CANVAS, CATEGORIES, INTERACTIONS, LAYERS, POOL
 from recurrence.storage import atomic
-
-LAYERS = ("input", "conv1", "conv2", "fc")
-INTERACTIONS = ("multiplicative", "additive", "feedforward")
-CATEGORIES = 20
-POOL = 3  # pixels, size and stride of the max-pooling
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,10 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Intervention:
-    """Replace the recurrent flow to ``layer`` at ``timestep`` (from 2 on) by ``flow``, of that layer's map shape."""
+    """Replace the recurrent flow to ``layer`` at ``timestep`` by ``flow``, of that layer's map shape.
+
+    The first timestep with a flow is ``FIRST_FLOW``.
+    """
 
     layer: str
     timestep: int

@@ -19,14 +19,9 @@ from torch import Tensor
 from recurrence.connections import fixed_parameters
 from recurrence.device_rendering import Renderer, renderer, send
 from recurrence.job import Progress, derive_seed
-from recurrence.network import (
-    LAYERS,
-    Intervention,
-    RecurrentNetwork,
-    Trajectory,
-    mixed_precision,
-)
-from recurrence.scenes import ALTERATIONS, Recipe, SceneDistribution, Sources, alter, sample
+from recurrence.names import ALTERATIONS, LAYERS
+from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision
+from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
 from recurrence.storage import create_hdf5, write_dataset
 
 BATCH = 25  # scenes

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from recurrence.diagrams import WIDTH, lacking, notice
-from recurrence.statistics import GROUPS
+from recurrence.names import GROUPS
 
 Image = npt.NDArray[np.floating]
 Sources = Mapping[str, str]
 Settings = Mapping[str, Any]
 
 TARGET = "#E69F00"
-CATEGORIES = (
+CATEGORY_NAMES = (
     *map(str, range(10)),
     *(
         "T-shirt",
@@ -149,7 +149,7 @@ def input_maps(
         _mark_target(
             row[0], labels["location_horizontal"][scene], labels["location_vertical"][scene]
         )
-        truth, answer = CATEGORIES[labels["category"][scene]], CATEGORIES[answers[scene]]
+        truth, answer = CATEGORY_NAMES[labels["category"][scene]], CATEGORY_NAMES[answers[scene]]
         _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
     for block in grid[: -(-len(scenes) // rows)]:
         for axes, title in zip(
@@ -190,9 +190,9 @@ def perturbation_example(sources: Sources, settings: Settings, kind: str) -> Fig
             va="center",
             ma="center",
         )
-        _foot(row[-1], f"answer: {CATEGORIES[int(facts[f'prediction_{run}'])]}")
+        _foot(row[-1], f"answer: {CATEGORY_NAMES[int(facts[f'prediction_{run}'])]}")
     variable = _text(facts["variable"])
-    _foot(panels[0][0], f"target: {CATEGORIES[int(facts['category'])]}")
+    _foot(panels[0][0], f"target: {CATEGORY_NAMES[int(facts['category'])]}")
     _foot(panels[1][0], f"other {GROUPS.get(variable, variable)}")
     _foot(panels[1][1], "of the altered copy" if kind == "systematic" else "same change, shuffled")
     titles = ["scene and, below,\nits altered copy", f"flow to {layer}\nat t = {timestep}"]

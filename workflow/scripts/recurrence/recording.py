@@ -19,8 +19,8 @@ from torch import Tensor
 
 from recurrence.connections import fixed_parameters
 from recurrence.job import Progress
-from recurrence.network import LAYERS, RecurrentNetwork, Trajectory, mixed_precision
-from recurrence.scenes import LABELS
+from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LABELS, LAYERS
+from recurrence.network import RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.storage import create_hdf5, open_hdf5, require_space, write_dataset
 
 BATCH = 50  # scenes
@@ -150,19 +150,23 @@ def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
         f"activation/{layer}": (steps, *network.output_shapes[layer]) for layer in LAYERS
     }
     flows = {
-        f"recurrent_flow/{layer}": (steps - 1, *network.shapes[layer])
+        f"recurrent_flow/{layer}": (steps + 1 - FIRST_FLOW, *network.shapes[layer])
         for layer in LAYERS
         if layer in with_flow
     }
     return activations | flows | {f"clean/{path}": shape for path, shape in activations.items()}
 
 
+def _quantity(path: str) -> str:
+    """Activation or recurrent flow, by the path of its dataset."""
+    return path.removeprefix("clean/").split("/")[0]
+
+
 def bytes_needed(network: RecurrentNetwork, count: int) -> int:
     """An upper bound of a recording's size: sign, exponent and the kept mantissa of float16, uncompressed."""
     bits = 0
     for path, shape in _layout(network).items():
-        kind = path.removeprefix("clean/").split("/")[0]
-        bits += (6 + MANTISSA[kind]) * count * int(np.prod(shape))
+        bits += (6 + MANTISSA[_quantity(path)]) * count * int(np.prod(shape))
     return bits // 8
 
 
@@ -180,7 +184,7 @@ def _create_datasets(
         axes = AXES.get(path.rsplit("/", 1)[-1], AXES["input"])
         for axis, label in enumerate(("scene", "timestep", *axes)):
             datasets[path].dims[axis].label = label
-        datasets[path].attrs["first_timestep"] = 2 if path.startswith("recurrent_flow") else 1
+        datasets[path].attrs["first_timestep"] = FIRST_TIMESTEP[_quantity(path)]
     for variable in LABELS:
         path = f"labels/{variable}"
         datasets[path] = write_dataset(file, path, np.zeros(count, np.uint8))
@@ -204,7 +208,7 @@ def _store(
         for layer, output in activity.outputs.items():
             put("activation", layer, t, output)
         for layer, flow in trajectory.flows[t].items():
-            put("recurrent_flow", layer, t - 1, flow)
+            put("recurrent_flow", layer, t + 1 - FIRST_FLOW, flow)
 
 
 def round_mantissa(values: Tensor, kept: int) -> npt.NDArray[np.float16]:

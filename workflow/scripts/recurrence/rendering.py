@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from recurrence.scenes import CANVAS, OBJECTS, SOURCE, Floats, Ints, Recipe, Sources
+from recurrence.names import CANVAS, IMAGE
+from recurrence.scenes import OBJECTS, Floats, Ints, Recipe, Sources
 
 Images = npt.NDArray[np.float32]
 
@@ -45,7 +46,7 @@ def _prefilter(side: int) -> Images:
 @cache
 def _zoom_and_prefilter(first: int, last: int) -> Images:
     """The matrix (last + 3, 28) of a zoom to ``first`` pixels, another to ``last`` pixels, and the prefilter."""
-    return (_prefilter(last) @ _zoom(first, last) @ _zoom(SOURCE, first)).astype(np.float32)
+    return (_prefilter(last) @ _zoom(first, last) @ _zoom(IMAGE, first)).astype(np.float32)
 
 
 def _stack(matrices: list[Images], rows: int, columns: int) -> Images:
@@ -184,7 +185,7 @@ class Layout:
 
 def layout(recipe: Recipe) -> Layout:
     """Work out what is the same for all renderers. Raises ``ValueError`` if an object would leave the canvas."""
-    zoomed = side_after(SOURCE, recipe.factor)
+    zoomed = side_after(IMAGE, recipe.factor)
     side = side_after(zoomed, recipe.second_factor)
     corner = recipe.centre - (side // 2)[..., None]
     if corner.min() < 0 or (corner + side[..., None]).max() > CANVAS:
@@ -199,7 +200,7 @@ def layout(recipe: Recipe) -> Layout:
         side,
         corner,
         which.reshape(side.shape),
-        _stack([_zoom_and_prefilter(*pair) for pair in sizes], width, SOURCE),
+        _stack([_zoom_and_prefilter(*pair) for pair in sizes], width, IMAGE),
         _stack([_prefilter(last) for _, last in sizes], width, width),
     )
 

@@ -14,16 +14,8 @@ import pandas as pd
 import yaml
 
 from recurrence.claims import CLAIMS
-from recurrence.statistics import (
-    AUXILIARY,
-    LAYERS,
-    Band,
-    Tables,
-    band,
-    per_instance,
-    published_rendering,
-    select,
-)
+from recurrence.names import AUXILIARY, LAYERS
+from recurrence.statistics import Band, Tables, band, per_instance, published_rendering, select
 from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, TOO_FEW
 
 VERDICTS = {

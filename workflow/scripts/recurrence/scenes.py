@@ -14,25 +14,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from recurrence.names import ALTERATIONS, CANVAS
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-CANVAS = 100  # pixels, both axes
-SOURCE = 28  # pixels, both axes
 # Objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4.
 OBJECTS = 8
 DRAWS_PER_OBJECT = 10
 DRAWS = 84  # per scene: eight objects, the target, two replacement images; a multiple of the generator's block of 4
-LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
-ALTERATIONS = (
-    "location_horizontal",
-    "location_vertical",
-    "scale",
-    "orientation",
-    "category_within",
-    "category_between",
-)
-RENDERINGS = ("opposite", "compounded")
 
 
 @dataclass(frozen=True)

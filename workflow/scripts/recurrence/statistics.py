@@ -12,20 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recurrence.names import AUXILIARY, GROUPS
 from recurrence.storage import read_table
 
 Values = npt.NDArray[np.float64]
-
-LAYERS = ("input", "conv1", "conv2", "fc")
-INTERACTIONS = ("multiplicative", "additive")  # those with published results
-AUXILIARY = ("location", "scale", "orientation")
-GROUPS = {
-    "location_horizontal": "location",
-    "location_vertical": "location",
-    "category_within": "category",
-    "category_between": "category",
-}
-CHANCE = {"category": 0.05, "location": 0.5, "scale": 0.5, "orientation": 0.5, "domain": 0.5}
 
 
 @dataclass(frozen=True)

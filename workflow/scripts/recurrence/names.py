@@ -1,0 +1,34 @@
+"""Names and sizes that the whole study shares. It imports nothing, so that the Snakefile can read it too."""
+
+LAYERS = ("input", "conv1", "conv2", "fc")
+INTERACTIONS = ("multiplicative", "additive", "feedforward")  # all that can be trained
+PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those that have published results
+FIRST_FLOW = 2  # the timestep of the first recurrent flow: it comes from the activity before
+FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
+
+DATASETS = ("mnist", "fashion")
+CATEGORIES = 20  # 0-9 digits, 10-19 fashion
+IMAGE = 28  # pixels, side of a source image
+CANVAS = 100  # pixels, side of a scene
+CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled
+POOL = 3  # pixels, size and stride of the max-pooling
+
+# The variables of a scene's target, and how it is altered in the perturbation experiment.
+LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
+ALTERATIONS = (
+    "location_horizontal",
+    "location_vertical",
+    "scale",
+    "orientation",
+    "category_within",
+    "category_between",
+)
+RENDERINGS = ("opposite", "compounded")
+AUXILIARY = ("location", "scale", "orientation")  # category-orthogonal
+GROUPS = {  # variables that are reported as the mean of two
+    "location_horizontal": "location",
+    "location_vertical": "location",
+    "category_within": "category",
+    "category_between": "category",
+}
+CHANCE = {"category": 0.05, "location": 0.5, "scale": 0.5, "orientation": 0.5, "domain": 0.5}
