@@ -1,4 +1,4 @@
-"""What `make benchmark` measures gives the same both ways, at its real network size."""
+"""The plain and the fast code of `make benchmark` give the same results, at the real size of the network."""
 
 import copy
 
@@ -92,7 +92,7 @@ def test_a_ratio_is_measured(subject: Subject, capsys: pytest.CaptureFixture[str
     row = measure(0, subject)
     assert row["task"] == TASKS[0].name
     assert row["ratio"] == row["plain_seconds"] / row["fast_seconds"] > 0
-    assert "numbers, apart by" in capsys.readouterr().out
+    assert "numbers, which differ by" in capsys.readouterr().out
 
 
 def test_parts_of_an_iteration(subject: Subject) -> None:
@@ -100,7 +100,7 @@ def test_parts_of_an_iteration(subject: Subject) -> None:
     table, timesteps = parts(subject).set_index("part"), network["timesteps"]
     assert table.uses["feedforward conv1"] == timesteps
     assert table.seconds[:-2].gt(0).all()
-    # Forward, and backward to the weights, at all timesteps; backward to the input map at all but the first.
+    # Forward, and backward to the weights, at all timesteps; backward to the input map at all but the first one.
     filters, kernel = network["channels"]["conv1"], network["kernel"]
     once = 2 * filters * kernel**2 * (CANVAS - kernel + 1) ** 2 * size / 1e9
     assert table.gflop["feedforward conv1"] == pytest.approx((3 * timesteps - 1) * once)

@@ -2,11 +2,11 @@
 
     python -m benchmark results/quick/multiplicative/instance1/model.safetensors data results/benchmark
 
-Each task does the same work both ways, in turn; medians are written to benchmark.csv (task, plain_seconds,
-fast_seconds, ratio, unit) and drawn in benchmark.png. rates.csv says how fast the arithmetic is beside a large matrix
-product, parts.csv what an iteration takes its time for; growth.csv and growth.png say how time grows with the work. It
-wants a quiet machine, a trained network and the test scenes of its run, and about twenty minutes, most of it for the
-plain read-outs.
+Each task does the same work with plain and with fast code, in turn. benchmark.csv has the medians (task,
+plain_seconds, fast_seconds, ratio, unit), and benchmark.png draws them. rates.csv compares the rate of each stage's
+arithmetic with that of a large matrix product. parts.csv has the parts of a training iteration. growth.csv and
+growth.png show how time grows with the work. All this needs a quiet machine, a trained network with the test scenes of
+its run, and about twenty minutes, mostly for plain decoding.
 """
 
 import argparse
@@ -21,13 +21,15 @@ from recurrence.job import keep_freed_memory
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmark", description="fast paths beside plain ones")
+    parser = argparse.ArgumentParser(
+        prog="benchmark", description="compare fast code with plain code"
+    )
     parser.add_argument("model", type=Path, help="model.safetensors of a multiplicative network")
-    parser.add_argument("data", type=Path, help="the folder with source images and test scenes")
-    parser.add_argument("output", type=Path, help="a folder")
+    parser.add_argument("data", type=Path, help="folder of source images and test scenes")
+    parser.add_argument("output", type=Path, help="folder for the results")
     asked = parser.parse_args()
     if not asked.model.exists():
-        parser.error(f"{asked.model} is not there yet: make reproduce trains it")
+        parser.error(f"{asked.model} does not exist yet: make reproduce trains it")
     asked.output.mkdir(parents=True, exist_ok=True)
     subject = Subject(asked.model, asked.data)
 

@@ -1,4 +1,4 @@
-"""Where the time goes, on one core: the rate of the arithmetic, the parts of an iteration, growth with the work."""
+"""Where the time goes on one core: rates of arithmetic, the parts of an iteration, and growth with the work."""
 
 import statistics
 import time
@@ -28,7 +28,7 @@ TRAINING = CONFIG["training"]["precision"]
 
 
 def seconds(work: Callable[[], object], runs: int = 5) -> float:
-    """The median of some runs after a first one."""
+    """Median time of several runs, after a first one that does not count."""
     work()
     times = []
     for _ in range(runs):
@@ -39,7 +39,7 @@ def seconds(work: Callable[[], object], runs: int = 5) -> float:
 
 
 def arithmetic(work: Callable[[], object]) -> float:
-    """GFLOP that plain layers of PyTorch would do for ``work``: without the zeros that folded weights hold."""
+    """GFLOP that PyTorch's own layers would need for ``work``: without the zeros in folded weights."""
     with (
         FlopCounterMode(display=False) as counter,
         patch.object(RowConvolution, "forward", nn.Conv2d.forward),
@@ -50,7 +50,7 @@ def arithmetic(work: Callable[[], object]) -> float:
 
 
 def matrix_product(kind: str) -> tuple[float, float]:
-    """GFLOP of a large matrix product, and seconds in the library that computes in this arithmetic."""
+    """GFLOP of a large matrix product and its seconds: NumPy for float64, else PyTorch."""
     side = 2048
     a: Any = np.random.default_rng(0).random((side, side))
     if kind != "float64":
@@ -59,28 +59,28 @@ def matrix_product(kind: str) -> tuple[float, float]:
 
 
 def rates(subject: Subject) -> pd.DataFrame:
-    """How fast the arithmetic of each stage is with all that is around it, against a large matrix product."""
+    """The rate of each stage's arithmetic, overhead included, compared with a large matrix product."""
     kinds = ("bfloat16", "float32", "float64")
     rows = [(f"matrix product, {kind}", kind, *matrix_product(kind)) for kind in kinds]
     peaks = {kind: gflop / taken for _, kind, gflop, taken in rows}
     for stage, block, work in (
         ("training iteration", "training", subject.train(1)),
-        ("inference, 100 scenes", "record", subject.infer(100)),
+        ("forward passes, 100 scenes", "record", subject.infer(100)),
         ("perturbation, 25 scenes", "perturbation", subject.perturb(25)),
     ):
         rows.append((stage, CONFIG[block]["precision"], arithmetic(work), seconds(work)))
     recipe = sample(subject.sources, DISTRIBUTION, 2, range(128))
     sides = np.rint(IMAGE * recipe.factor[recipe.present])
-    # Two matrix products to coefficients, and the weighted sum of 4 x 4 of these for each pixel.
+    # Two matrix products give the coefficients; each pixel is a weighted sum of 4 x 4 of them.
     operations = 2 * sides * IMAGE * (IMAGE + sides) + 2 * 4 * 5 * sides**2
     rows.append(("scenes, 128", "float32", operations.sum() / 1e9, seconds(subject.paint(128))))
     sets = list(subject.feature_sets.values())
     n = len(sets[0])
     products = sum(n**2 * d for _, d in (values.shape for values in sets) if d > n) / 1e9
     gram = seconds(lambda: [decoding.gram_factor(values) for values in sets], 1)
-    rows.append(("read-outs of a repeat: Gram matrices and factors", "float64", products, gram))
+    rows.append(("decoding, one repeat: Gram matrices and factors", "float64", products, gram))
     fits = seconds(subject.decode(), 1) - gram
-    rows.append(("read-outs of a repeat: the solver of LinearSVC", "float64", np.nan, fits))
+    rows.append(("decoding, one repeat: the solver of LinearSVC", "float64", np.nan, fits))
     table = pd.DataFrame(rows, columns=["stage", "arithmetic", "gflop", "seconds"])
     table["gflop_per_second"] = table.gflop / table.seconds
     table["share_of_matrix_product"] = table.gflop_per_second / table.arithmetic.map(peaks)
@@ -88,12 +88,12 @@ def rates(subject: Subject) -> pd.DataFrame:
 
 
 def parts(subject: Subject) -> pd.DataFrame:
-    """What a training iteration takes its time for: each part alone, forward and backward, at all timesteps."""
+    """The parts of a training iteration, each measured alone: forward and backward, all timesteps."""
     network = RecurrentNetwork("multiplicative", CONFIG["network"])
     images = torch.rand(CONFIG["training"]["batch"], 1, 100, 100)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
     connections = {
-        "read-out" if name == "readout" else name.replace(".", " ").replace("_", " "): module
+        "output" if name == "readout" else name.replace(".", " ").replace("_", " "): module
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
     }
@@ -136,7 +136,7 @@ def parts(subject: Subject) -> pd.DataFrame:
     rows.append(("scenes", 1, np.nan, scenes))
     whole = seconds(subject.train(1), 15)
     rest = whole - sum(taken for *_, taken in rows)
-    rows.append(("interaction, sums, all else", np.nan, np.nan, rest))
+    rows.append(("interaction, sums, everything else", np.nan, np.nan, rest))
     rows.append(("iteration", 1, np.nan, whole))
     table = pd.DataFrame(rows, columns=["part", "uses", "gflop", "seconds"])
     table["gflop_per_second"] = table.gflop / table.seconds
@@ -144,7 +144,7 @@ def parts(subject: Subject) -> pd.DataFrame:
 
 
 def growth(subject: Subject) -> pd.DataFrame:
-    """Seconds of each stage against the amount of its work."""
+    """Seconds of each stage for different amounts of work."""
     rows = []
 
     def take(what: str, amount: int, work: Callable[[], object]) -> None:
@@ -160,7 +160,7 @@ def growth(subject: Subject) -> pd.DataFrame:
         networks = [subject.train(1) for _ in range(count)]
         take("training: networks", count, partial(_each, networks))
     for count in (50, 100, 200, 400):
-        take("inference: scenes", count, subject.infer(count))
+        take("forward passes: scenes", count, subject.infer(count))
     for count in (25, 50, 100):
         take("perturbation: scenes", count, subject.perturb(count))
     values = subject.feature_sets["recurrent_flow", "scenes", 1, "conv1"]  # the largest map
@@ -179,7 +179,7 @@ def _each(works: list[Work]) -> None:
 
 
 def draw_growth(table: pd.DataFrame, path: Path) -> None:
-    """Time against work, with a line through the origin and the largest amount."""
+    """Draw time against work, with a line from the origin to the largest amount."""
     groups = list(table.groupby("what", sort=False))
     figure, panels = plt.subplots(2, -(-len(groups) // 2), figsize=(9, 4), layout="constrained")
     for axes, (what, rows) in zip(panels.flat, groups, strict=False):

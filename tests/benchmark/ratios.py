@@ -1,4 +1,4 @@
-"""How many times as fast as the plain path: both sides of a task in turn, in processes of their own."""
+"""How much faster than plain code each task is: both sides run in turn, in processes of their own."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ BLUE = "#0072B2"
 
 @dataclass(frozen=True)
 class Side:
-    """One way to do a task: ``processes`` do the work of ``make`` at the same time, ``runs`` times."""
+    """One way to do a task: so many ``processes`` do the work of ``make`` at once, ``runs`` times."""
 
     make: Callable[[Subject], Work]
     runs: int
@@ -36,7 +36,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Task:
-    """The same work both ways."""
+    """The same work with plain and with fast code."""
 
     name: str
     unit: str
@@ -45,7 +45,7 @@ class Task:
 
 
 _BATCH = f"batch of {CONFIG['training']['batch']}"
-# The quick ones first.
+# Quick tasks first.
 TASKS = [
     Task(
         "scenes, 1 thread",
@@ -66,7 +66,7 @@ TASKS = [
         Side(lambda subject: subject.train(10), 5, processes=2),
     ),
     Task(
-        "inference for recording, 2 threads",
+        "forward passes for recording, 2 threads",
         "200 scenes",
         Side(lambda subject: subject.infer_plainly(200), 9, threads=2),
         Side(lambda subject: subject.infer(200), 9, threads=2),
@@ -88,14 +88,14 @@ TASKS = [
 
 @dataclass
 class Processes:
-    """Processes that are ready to do the work of one side, and what that took so far."""
+    """Processes that are ready to do the work of one side, and the times of their runs so far."""
 
     ends: list[Connection]
     seconds: list[float] = field(default_factory=list)
     result: Any = None
 
     def run(self) -> None:
-        """Do the work once more; what n of them do side by side counts as n times the work."""
+        """Do the work once more. With n processes side by side, the time for one is divided by n."""
         for end in self.ends:
             end.send("go")
         taken, results = zip(*(end.recv() for end in self.ends), strict=True)
@@ -105,7 +105,7 @@ class Processes:
 
 @contextmanager
 def processes(number: int, name: str, subject: Subject) -> Iterator[Processes]:
-    """Start the processes of side ``name`` of task ``number``, warm, and stop them at the end."""
+    """Start the processes of side ``name`` of task ``number``, let them warm up, and stop them at the end."""
     context = multiprocessing.get_context("spawn")
     side: Side = getattr(TASKS[number], name)
     ends, started = [], []
@@ -129,16 +129,16 @@ def processes(number: int, name: str, subject: Subject) -> Iterator[Processes]:
 
 
 def serve(number: int, name: str, subject: Subject, end: Connection, cores: range) -> None:
-    """Do the work of a side on ``cores`` whenever ``end`` asks for it, and tell the seconds and the result."""
+    """Do the work of a side on ``cores`` whenever ``end`` asks for it; send the seconds and the result."""
     pin(cores)
     task = TASKS[number]
     side: Side = getattr(task, name)
-    if side is task.fast:  # the allocator's settings are a part of the fast path
+    if side is task.fast:  # the allocator's settings are part of the fast code
         keep_freed_memory()
     with threads(side.threads):
         work = side.make(subject)
         if side.runs > 1:
-            work()  # compiles, and fills caches
+            work()  # compiles and fills caches
         end.send("ready")
         try:
             while end.recv():
@@ -150,7 +150,7 @@ def serve(number: int, name: str, subject: Subject, end: Connection, cores: rang
 
 
 def pin(cores: range) -> None:
-    """Stay on these of the cores that this process may use, with the thread that paints too (Linux alone can)."""
+    """Keep this process and its threads on these of the cores that it may use (on Linux only)."""
     if sys.platform == "linux":
         usable = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {usable[core % len(usable)] for core in cores})
@@ -158,14 +158,14 @@ def pin(cores: range) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Work with so many threads, of PyTorch and of numpy's BLAS."""
+    """Use so many threads in PyTorch and in NumPy's BLAS."""
     torch.set_num_threads(count)
     with threadpool_limits(count):
         yield
 
 
 def measure(number: int, subject: Subject) -> dict[str, Any]:
-    """A row of benchmark.csv; says how far the results of both sides are from each other."""
+    """Measure a row of benchmark.csv, and print how much the results of both sides differ."""
     task = TASKS[number]
     with ExitStack() as stack:
         plain, fast = (
@@ -188,18 +188,18 @@ def measure(number: int, subject: Subject) -> dict[str, Any]:
     if plain.result is not None:
         apart = np.abs(plain.result - fast.result)
         print(
-            f"    results: {apart.size} numbers, apart by {apart.max():.2g} at most "
-            f"and {apart.mean():.2g} in the mean",
+            f"    results: {apart.size} numbers, which differ by {apart.max():.2g} at most "
+            f"and {apart.mean():.2g} on average",
             flush=True,
         )
     return {"task": task.name, **took, "ratio": ratio, "unit": task.unit}
 
 
 def draw_ratios(table: pd.DataFrame, path: Path) -> None:
-    """Bars of the ratios."""
+    """Draw the ratios as bars."""
     figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
     axes.barh(table.task[::-1], table.ratio[::-1], color=BLUE)
     axes.bar_label(axes.containers[0], fmt="%.1f x", padding=3)  # type: ignore[arg-type]
-    axes.set_xlabel("times as fast as the plain path")
+    axes.set_xlabel("times as fast as plain code")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)

@@ -1,4 +1,4 @@
-"""The work that is measured, both ways. Each method makes ready and gives a function that does the work once more."""
+"""The work that is measured, plain and fast. Each method prepares it and returns a function that does it once."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,15 +34,15 @@ CPU = torch.device("cpu")
 DISTRIBUTION = SceneDistribution.from_config(CONFIG["scenes"])
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
-Work = Callable[[], npt.NDArray[Any] | None]  # what it gives can be compared with the other way's
+Work = Callable[[], npt.NDArray[Any] | None]  # returns what can be compared with the other side
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained multiplicative network, its plain counterpart, and what they are measured on."""
+    """A trained multiplicative network, its plain counterpart, and the data they are measured on."""
 
     model: Path
-    data: Path  # the folder with source images and test scenes
+    data: Path  # folder of source images and test scenes
 
     @cached_property
     def fast(self) -> RecurrentNetwork:
@@ -76,7 +76,7 @@ class Subject:
             return {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
 
     def paint_plainly(self, count: int) -> Work:
-        """Scenes with scipy, object by object."""
+        """Paint scenes with scipy, one object at a time."""
 
         def work() -> npt.NDArray[np.float64]:
             recipe = sample(self.sources, DISTRIBUTION, 2, range(count))
@@ -91,7 +91,7 @@ class Subject:
         return work
 
     def train_plainly(self, iterations: int) -> Work:
-        """Training with its scenes: scipy, eager float32, both interactions present."""
+        """Train, scenes included: scipy, eager float32, with the connections of both interactions."""
         shapes = RecurrentNetwork("multiplicative", CONFIG["network"]).shapes
         network = PlainNetwork("multiplicative", CONFIG["network"], shapes)
 
@@ -120,7 +120,7 @@ class Subject:
         size: int = CONFIG["training"]["batch"],
         timesteps: int = CONFIG["network"]["timesteps"],
     ) -> Work:
-        """Training as the workflow does it: the scenes of the next iteration are painted meanwhile."""
+        """Train as the workflow does: the scenes of the next iteration are painted at the same time."""
         network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
         batch = partial(draw, renderer(self.sources, CPU), self.sources, DISTRIBUTION, 1)
@@ -159,7 +159,7 @@ class Subject:
             return torch.cat([logits(images).float() for images in batches]).numpy()
 
     def perturb_plainly(self, count: int) -> Work:
-        """Two full passes for every variable, layer, timestep and kind; accuracies, (72, 2)."""
+        """Two full passes for every variable, layer, timestep and kind; returns accuracies (72, 2)."""
         return partial(self._perturb_plainly, count)
 
     @torch.inference_mode()
@@ -202,7 +202,7 @@ class Subject:
 
     @cached_property
     def feature_sets(self) -> dict[tuple[str, str, int, str], npt.NDArray[np.float16]]:
-        """All that is read out of a repeat: activations and flows, by (kind, image, t from 0 on, layer)."""
+        """All features of a repeat: activations and flows, by (kind, image, t from 0, layer)."""
         sets: dict[tuple[str, str, int, str], list[npt.NDArray[np.float16]]] = {}
         for image, scenes in self.scenes.items():
             for batch in scenes.split(BATCH):
@@ -219,7 +219,7 @@ class Subject:
         return {name: np.concatenate(parts) for name, parts in sets.items()}
 
     def decode_plainly(self) -> Work:
-        """``LinearSVC`` on the raw features of every set, for every variable; accuracies, (44, 6)."""
+        """``LinearSVC`` on the raw features of every set, for every variable; returns accuracies (44, 6)."""
         fit = CONFIG["decoding"]["fit"]
         sets = self.feature_sets.values()
         return lambda: np.array(

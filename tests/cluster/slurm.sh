@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
-# Try profiles/slurm and profiles/cluster-generic on a real Slurm of one node, this machine:
+# Try profiles/slurm and profiles/cluster-generic on a real Slurm with one node, this machine:
 # `make test-cluster` (Debian, as root).
 #
-#   tests/cluster/slurm.sh PYTHON     with the Python of an environment that has both plugins
+#   tests/cluster/slurm.sh PYTHON     PYTHON is from an environment that has both plugins
 #
-# The smoke preset goes through sbatch. One training is cancelled after its first checkpoint; it must
-# be submitted again, go on from there, and end in the weights of an uninterrupted run without Slurm.
-# Perturbations ask for a GPU, which the node pretends to have. Then trainings go through the generic
-# profile, for which a stand-in for PBS's qsub hands them to Slurm.
-# Slurm's configuration, key, state and logs are in a temporary folder, and its daemons listen on
-# loopback alone; an installed Slurm is not met. Slurm's packages are installed if they are missing.
+# The smoke preset goes through sbatch. One training is cancelled after its first checkpoint. It must
+# be submitted again, go on from there, and end with the weights of an undisturbed run without Slurm.
+# Perturbations ask for a GPU, which the node pretends to have. Then the trainings go through the
+# generic profile; a replacement for PBS's qsub hands them to Slurm.
+# Slurm's configuration, key, state and logs are in a temporary folder, and its daemons listen only
+# on this machine; an installed Slurm is not touched. Missing packages of Slurm are installed.
 set -euo pipefail
 
 python=$(realpath --no-symlinks "${1:?give the Python of an environment with the Slurm plugin}")
 packages=(munge slurm-client slurmctld slurmd)
-light=(shards scenes variants tables scorecard figure report) # run where Snakemake does
+light=(shards scenes variants tables scorecard figure report) # run where Snakemake runs
 submitted=(train_network record_network decode_network decode_scenes perturb_network)
 
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d /tmp/slurm-test.XXXXXX)
-chmod 755 "$work" # munge's socket must be within everyone's reach
+chmod 755 "$work" # everyone must be able to reach munge's socket
 export SLURM_CONF=$work/slurm.conf
-sessions=() # the daemons and the workflow, by the process id of the first process of each
+sessions=() # the daemons and the workflow: the process id of the first process of each
 started=$SECONDS
 
 say() { printf '\n--- %s\n' "$*"; }
@@ -30,7 +30,7 @@ fail() {
     exit 1
 }
 
-# start COMMAND...: in the background and in a session of its own, which Ctrl-C does not reach
+# start COMMAND...: start it in the background, in a session of its own that Ctrl-C does not reach
 start() {
     setsid "$@" &
     sessions+=($!)
@@ -53,18 +53,18 @@ tear_down() {
     local status=$? n
     trap - EXIT
     set +e
-    [[ ${workflow:-} ]] && kill -KILL -- "-$workflow" 2>/dev/null # before it submits again
-    if ((${#sessions[@]} > 1)) && ! no_job; then # slurmd's end does not end its jobs
-        scancel --me --full --signal=KILL        # a Snakemake that is asked to end waits for its job
+    [[ ${workflow:-} ]] && kill -KILL -- "-$workflow" 2>/dev/null # before it can submit again
+    if ((${#sessions[@]} > 1)) && ! no_job; then # ending slurmd does not end its jobs
+        scancel --me --full --signal=KILL        # Snakemake would wait for its job
         scancel --me
         within 30 no_job
     fi
-    for ((n = ${#sessions[@]} - 1; n >= 0; n--)); do # munged last: the others use it
+    for ((n = ${#sessions[@]} - 1; n >= 0; n--)); do # munged last, because the others use it
         kill -- "-${sessions[n]}" 2>/dev/null
         within 10 gone "${sessions[n]}" || kill -KILL -- "-${sessions[n]}"
     done
     if ((status)); then
-        echo "What is left of it, with the logs: $work" >&2
+        echo "The files of this test, with the logs, are in $work" >&2
     else
         rm -rf "$work"
     fi
@@ -80,8 +80,8 @@ dpkg --status "${packages[@]}" >/dev/null 2>&1 || {
 }
 
 say "Starting Slurm"
-# Memory is shared out as the profile asks for it, and a job that takes more is killed. Finished jobs
-# are remembered for an hour: without accounting, squeue is what tells how they ended.
+# A job gets the memory that the profile asks for, and is killed if it takes more. Slurm remembers
+# finished jobs for an hour: without accounting, only squeue knows how they ended.
 cat >"$SLURM_CONF" <<END
 ClusterName=test
 SlurmctldHost=$(hostname -s)(127.0.0.1)
@@ -117,15 +117,15 @@ start munged --foreground --socket="$work/munge.socket" --key-file="$work/munge.
 within 10 test -S "$work/munge.socket" || fail "munged does not start"
 start slurmctld -D -f "$SLURM_CONF" 2>"$work/slurmctld.log"
 start slurmd -D -f "$SLURM_CONF" 2>"$work/slurmd.log"
-within 30 idle || fail "the node does not get ready: $(tail -n 3 "$work"/slurm{ctld,d}.log)"
+within 30 idle || fail "the node does not become ready: $(tail -n 3 "$work"/slurm{ctld,d}.log)"
 sinfo --Node --long
 
-# Two copies of the project, one for Slurm. The training is made long enough to be met in the middle.
+# Copies of the project: one without Slurm, one for each profile. The training is long enough to be cancelled halfway.
 overlay=$work/overlay.yaml
 cat >"$overlay" <<END
 run: {name: cluster, instances: 1}
 training: {iterations: 100}
-compute: {device: cpu, threads: 2} # on one core below: there are no more, and the profile says so
+compute: {device: cpu, threads: 2} # but one core each: the profile says so
 END
 network=results/cluster/multiplicative/instance1
 for copy in local slurm generic; do
@@ -141,14 +141,14 @@ say "One training without Slurm"
 
 say "The workflow through Slurm"
 cd "$work/slurm"
-# As who has GPUs: the line for perturbations without one goes, the one with one counts.
+# As somebody with GPUs would: remove the line for perturbations without a GPU, and use the one with a GPU.
 sed -i -e '/^  perturb_network: {runtime/d' -e 's/^  # \(perturb_network: {.*gpu: 1}\)$/  \1/' profiles/slurm/config.yaml
 start "${snakemake[@]}" --workflow-profile profiles/slurm --latency-wait 10 \
     --slurm-init-seconds-before-status-checks 5
 workflow=${sessions[-1]}
 
-# jobs_of RULE [NETWORK]: number, state, cores, memory, time limit, GPUs and name of each job so far,
-# the last as the plugin puts it
+# jobs_of RULE [NETWORK]: number, state, cores, memory, time limit, GPUs and name of each job so far;
+# the name is the one that the plugin gives
 columns=JobID:9,State:12,NumCPUs:9,MinMemory:9,TimeLimit:12,tres-per-job:15,Comment:90
 jobs() { squeue --noheader --states=all --sort=i --Format="$columns" | tr --squeeze-repeats ' '; }
 jobs_of() { jobs | grep -E " rule_$1(_wildcards.*${2:-}| *\$)" || true; }
@@ -162,10 +162,10 @@ wait "$workflow" || fail "the workflow through Slurm"
 say "What Slurm says of its jobs"
 jobs
 for rule in "${submitted[@]}"; do
-    [[ $(jobs_of "$rule") == *COMPLETED* ]] || fail "$rule was to be run by Slurm"
+    [[ $(jobs_of "$rule") == *COMPLETED* ]] || fail "$rule should have run as a job of Slurm"
 done
 for rule in "${light[@]}"; do
-    [[ -z $(jobs_of "$rule") ]] || fail "$rule was not to be run by Slurm"
+    [[ -z $(jobs_of "$rule") ]] || fail "$rule should not have run as a job of Slurm"
 done
 trainings=$(jobs_of train_network multiplicative)
 [[ $trainings == *CANCELLED*COMPLETED* ]] || fail "no training was cancelled and submitted again"
@@ -175,8 +175,8 @@ trainings=$(jobs_of train_network multiplicative)
     fail "perturbations do not ask for what the profile says"
 [[ -s results/cluster/report.html ]] || fail "there is no report"
 grep "going on after iteration" results/cluster/logs/train/multiplicative-1.log ||
-    fail "the cancelled training did not go on"
-cmp "$work"/{local,slurm}/"$network/model.safetensors" || fail "other weights"
+    fail "the cancelled training did not go on from its checkpoint"
+cmp "$work"/{local,slurm}/"$network/model.safetensors" || fail "the weights differ"
 
 say "Trainings through the generic profile"
 cd "$work/generic"
@@ -184,6 +184,6 @@ mkdir "$work/bin"
 printf '#!/bin/sh\nfor script; do :; done\nexec sbatch --parsable --output=/dev/null "$script"\n' >"$work/bin/qsub"
 chmod +x "$work/bin/qsub"
 PATH=$work/bin:$PATH "${snakemake[@]}" --workflow-profile profiles/cluster-generic --latency-wait 10 -- train
-cmp "$work"/{local,generic}/"$network/model.safetensors" || fail "other weights"
+cmp "$work"/{local,generic}/"$network/model.safetensors" || fail "the weights differ"
 
-say "Passed in $((SECONDS - started)) s: the interrupted training ended in the same weights"
+say "Passed in $((SECONDS - started)) s: the cancelled training ended with the same weights"
