@@ -12,9 +12,9 @@ from benchmark.ratios import TASKS, measure
 from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
 from recurrence import perturbation
 from recurrence.datasets import write_shards
-from recurrence.device_rendering import renderer
 from recurrence.names import CANVAS, LABELS, LAYERS
 from recurrence.network import RecurrentNetwork, save_network
+from recurrence.renderers import renderer
 from recurrence.scenes import Sources, sample
 from recurrence.storage import create_hdf5
 

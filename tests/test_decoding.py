@@ -14,7 +14,8 @@ from sklearn.svm import LinearSVC
 
 from recurrence import decoding
 from recurrence.decoding import FeatureSet, decode, decode_scenes, gram_factor, read_out
-from recurrence.job import Progress, derive_seed
+from recurrence.job import Progress
+from recurrence.seeds import derive_seed
 
 Array = npt.NDArray[Any]
 pytestmark = pytest.mark.filterwarnings("ignore:Liblinear failed to converge")

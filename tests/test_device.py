@@ -8,7 +8,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
 from networks import SMALL
-from recurrence.device_rendering import render_tensors, send
+from recurrence.device_rendering import render_tensors
+from recurrence.devices import prepare_torch, send
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
@@ -83,3 +84,10 @@ def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path
 def test_an_array_is_sent_whole() -> None:
     numbers = torch.arange(6).view(2, 3)
     assert torch.equal(send(numbers.numpy(), torch.device("cpu")), numbers)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_named_by_its_key() -> None:
+    with pytest.raises(ValueError, match=r"compute\.device is cuda:1, .*: set cpu or auto"):
+        prepare_torch("cuda:1", 1)
+    assert prepare_torch("auto", 1).type == "cpu"

@@ -1,11 +1,10 @@
-"""What every job has around its work: lines of progress, and a device that is there."""
+"""What every job has around its work: a log of its own, a lock and lines of progress."""
 
 import io
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from recurrence import job
 
@@ -49,10 +48,3 @@ def test_a_job_is_done_by_one_process_at_a_time(tmp_path: Path) -> None:
     with job.logged(log):  # it is free again
         print("done")
     assert Path(log).read_text() == "done\n"
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_device_that_is_not_there_is_named_by_its_key() -> None:
-    with pytest.raises(ValueError, match=r"compute\.device is cuda:1, .*: set cpu or auto"):
-        job.prepare_torch("cuda:1", 1)
-    assert job.prepare_torch("auto", 1).type == "cpu"

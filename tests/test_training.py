@@ -12,9 +12,9 @@ import torch
 
 from networks import SMALL
 from recurrence import training
-from recurrence.device_rendering import renderer
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
+from recurrence.renderers import renderer
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.training import DivergedError, distribution_at, learning_rate, state_file, train
 

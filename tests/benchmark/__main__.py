@@ -17,7 +17,7 @@ import pandas as pd
 from benchmark.rates import draw_growth, growth, parts, rates
 from benchmark.ratios import TASKS, draw_ratios, measure, pin, threads
 from benchmark.work import Subject
-from recurrence.job import keep_freed_memory
+from recurrence.devices import keep_freed_memory
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmark.work import CONFIG, Subject, Work
-from recurrence.job import keep_freed_memory
+from recurrence.devices import keep_freed_memory
 
 BLUE = "#0072B2"
 

@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from recurrence.configuration.problems import ConfigurationError, check, overlaid
+from recurrence.devices import prepare_torch
 from recurrence.estimation import REST, remaining
-from recurrence.job import duration, prepare_torch
+from recurrence.job import duration
 
 
 def main() -> None:

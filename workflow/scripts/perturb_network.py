@@ -2,6 +2,7 @@
 
 from recurrence import job
 from recurrence.datasets import load_shard
+from recurrence.devices import prepare_torch
 from recurrence.network import load_network
 from recurrence.perturbation import Experiment, perturb, write_example
 from recurrence.scenes import SceneDistribution, Sources
@@ -9,7 +10,7 @@ from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
-    device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
+    device = prepare_torch(snakemake.resources.device, snakemake.threads)
     block = parameters.perturbation
     experiment = Experiment(
         load_network(files.model, device, wildcards.interaction, parameters.network),

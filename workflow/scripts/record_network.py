@@ -1,13 +1,14 @@
 """Rule record_network: one network on the test scenes."""
 
 from recurrence import job
+from recurrence.devices import prepare_torch
 from recurrence.network import load_network
 from recurrence.recording import MANTISSA, record, write_examples
 from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
-    device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
+    device = prepare_torch(snakemake.resources.device, snakemake.threads)
     network = load_network(snakemake.input.model, device, wildcards.interaction, parameters.network)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     block = parameters.record

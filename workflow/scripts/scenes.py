@@ -3,9 +3,10 @@
 import numpy as np
 
 from recurrence.datasets import load_shard
-from recurrence.job import derive_seed, logged
+from recurrence.job import logged
 from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, provenance, write_dataset
 
 with logged(snakemake.log[0]):

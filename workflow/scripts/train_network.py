@@ -6,14 +6,16 @@ import torch
 
 from recurrence import job, training
 from recurrence.datasets import load_shard, shard_digest
+from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.scenes import SceneDistribution, Sources
+from recurrence.seeds import derive_seed
 from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
-    seed = job.derive_seed(parameters.seed, wildcards.interaction, wildcards.instance)
-    device = job.prepare_torch(snakemake.resources.device, snakemake.threads)
+    seed = derive_seed(parameters.seed, wildcards.interaction, wildcards.instance)
+    device = prepare_torch(snakemake.resources.device, snakemake.threads)
     progress = job.Progress(snakemake.rule, wildcards, parameters.training["iterations"])
     torch.manual_seed(seed)
     network = RecurrentNetwork(

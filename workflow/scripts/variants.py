@@ -1,10 +1,11 @@
 """Rule variants: two scenes and their six altered copies, for the figure that shows what is perturbed."""
 
 from recurrence.datasets import load_shard
-from recurrence.job import derive_seed, logged
+from recurrence.job import logged
 from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, provenance, write_dataset
 
 with logged(snakemake.log[0]):

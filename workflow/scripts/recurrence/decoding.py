@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -22,9 +22,12 @@ from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from recurrence.job import Progress, derive_seed
 from recurrence.names import FIRST_TIMESTEP, LAYERS
+from recurrence.seeds import derive_seed
 from recurrence.storage import open_hdf5
+
+if TYPE_CHECKING:
+    from recurrence.job import Progress
 
 COLUMNS = [
     *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
@@ -120,7 +123,7 @@ def _read_outs(
 
 
 def decode(
-    activations: str | Path, block: Mapping[str, Any], seed: int, progress: Progress
+    activations: str | Path, block: Mapping[str, Any], seed: int, progress: "Progress"
 ) -> pd.DataFrame:
     """Read out every variable from every feature set of one network's recording.
 

@@ -1,38 +1,17 @@
-"""The scenes of :mod:`recurrence.rendering` as tensor operations, painted where the network is.
+"""The scenes of :mod:`recurrence.rendering` as tensor operations, painted on the GPU that the network is on.
 
-On a CPU the compiled renderer is several times faster; on a GPU this one keeps scenes off the bus
-and never makes the host wait. Every object is worked on at the size of the largest.
+Scenes stay off the bus, and the host never waits. Every object is worked on at the size of the
+largest.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from recurrence.devices import send
 from recurrence.names import CANVAS
-from recurrence.rendering import layout, render
-from recurrence.scenes import OBJECTS, Recipe, Sources
-
-Renderer = Callable[[Recipe], Tensor]
-
-
-def renderer(sources: Sources, device: torch.device) -> Renderer:
-    """A function from recipes to their scenes (n, 1, 100, 100), float32 in [0, 1] on ``device``."""
-    if device.type == "cpu":
-        return lambda recipe: torch.from_numpy(render(sources, recipe))
-    images = torch.from_numpy(sources.images).to(device)
-    return lambda recipe: render_tensors(images, recipe)
-
-
-def send(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Copy an array to a device; through pinned memory, from which a GPU copies without a wait."""
-    tensor = torch.from_numpy(array)
-    if device.type == "cuda" and torch.cuda.is_available():
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
+from recurrence.rendering import layout
+from recurrence.scenes import OBJECTS, Recipe
 
 
 def render_tensors(images: Tensor, recipe: Recipe) -> Tensor:

@@ -1,20 +1,12 @@
-"""What every job of the workflow needs around its work: a log, threads, a device, seeds and progress."""
+"""What every job of the workflow has around its work: a log, a lock and lines of progress."""
 
-import ctypes
 import fcntl
-import hashlib
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 @contextmanager
@@ -91,40 +83,3 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def derive_seed(*parts: object) -> int:
-    """A 63-bit seed from any parts (run seed, interaction, instance, purpose); the same parts give the same seed."""
-    text = "/".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def prepare_torch(device: str, threads: int) -> "torch.device":
-    """Set PyTorch's threads and allocator, and give the device that ``compute.device`` names.
-
-    Raises ``ValueError`` if that is a GPU and there is none.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-    keep_freed_memory()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"compute.device is {device}, and PyTorch finds no GPU that it can use: set cpu or auto"
-        )
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on GPUs too
-    return torch.device(device)
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep large freed blocks for the next allocation (elsewhere: do nothing).
-
-    By default every temporary of some megabytes is mapped and unmapped, and the page faults cost
-    about as much as the arithmetic on it.
-    """
-    with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)

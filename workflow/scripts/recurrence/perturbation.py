@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,16 @@ import torch
 from torch import Tensor
 
 from recurrence.connections import fixed_parameters
-from recurrence.device_rendering import Renderer, renderer, send
-from recurrence.job import Progress, derive_seed
+from recurrence.devices import send
 from recurrence.names import ALTERATIONS, LAYERS
 from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision
+from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
+from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, write_dataset
+
+if TYPE_CHECKING:
+    from recurrence.job import Progress
 
 BATCH = 25  # scenes
 CANDIDATES = 50  # scenes among which an example is looked for
@@ -74,7 +78,9 @@ class Experiment:
         return {layer: send(np.stack(each), self.network.device) for layer, each in drawn.items()}
 
 
-def perturb(experiment: Experiment, config: Mapping[str, Any], progress: Progress) -> pd.DataFrame:
+def perturb(
+    experiment: Experiment, config: Mapping[str, Any], progress: "Progress"
+) -> pd.DataFrame:
     """Functional importance of every variable at every layer and timestep.
 
     ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`)

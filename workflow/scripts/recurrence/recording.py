@@ -7,7 +7,7 @@ size; memory does not grow with the number of scenes.
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import hdf5plugin
@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from recurrence.connections import fixed_parameters
-from recurrence.job import Progress
 from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LABELS, LAYERS
 from recurrence.network import RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.storage import create_hdf5, open_hdf5, require_space, write_dataset
+
+if TYPE_CHECKING:
+    from recurrence.job import Progress
 
 BATCH = 50  # scenes
 CHUNK = 25  # scenes
@@ -40,7 +42,7 @@ def record(
     precision: str,
     path: str | Path,
     attributes: Mapping[str, Any],
-    progress: Progress,
+    progress: "Progress",
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Record the first ``count`` test scenes into the HDF5 file at ``path``, computed in ``precision``.
 

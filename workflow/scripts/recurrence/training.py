@@ -14,18 +14,22 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recurrence.device_rendering import Renderer, renderer, send
-from recurrence.job import Progress, derive_seed
+from recurrence.devices import send
 from recurrence.network import RecurrentNetwork, mixed_precision
+from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.seeds import derive_seed
 from recurrence.storage import atomic
+
+if TYPE_CHECKING:
+    from recurrence.job import Progress
 
 VALIDATION_BATCH = 100  # scenes
 
@@ -63,7 +67,7 @@ def train(
     seed: int,
     state: Path,
     device: torch.device,
-    progress: Progress,
+    progress: "Progress",
 ) -> pd.DataFrame:
     """Train ``network`` in place and return its training curve, one row a validation.
 
