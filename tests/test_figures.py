@@ -1,5 +1,6 @@
 """Every figure and the report, from the published tables as if ours and from made-up maps."""
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -8,21 +9,20 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from safetensors.numpy import save_file
 
 from recurrence.claims import score
 from recurrence.diagrams import connections
-from recurrence.figures import FIGURES, draw, save
+from recurrence.figure_list import FIGURES
+from recurrence.figures import draw, save
 from recurrence.report import interval, number, render
 from recurrence.statistics import Band, load
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "data" / "published"
-CAPTIONS = yaml.safe_load((ROOT / "workflow" / "report" / "captions.yaml").read_text("utf-8"))
-SETTINGS = {"published": True, "examples": 3, "dpi": 50}
+BLOCK = {"published": True, "examples": 3, "dpi": 50}
 VARIABLES = ("location_horizontal", "location_vertical", "scale", "orientation")
 WEIGHTS = {
     "feedforward.conv1": (8, 1, 5, 5),
@@ -68,7 +68,7 @@ def write_model(path: Path, without: str = "nothing") -> None:
 def make_run(
     folder: Path, interactions: list[str], instances: int, timesteps: int
 ) -> dict[str, str]:
-    """A run with part of the published tables; returns the sources of its figures."""
+    """A run with part of the published tables; returns the files of its figures."""
     for name in ("accuracy", "decoding", "perturbation"):
         table = pd.read_csv(PUBLISHED / f"{name}.csv")
         table = table[table["interaction"].isin(interactions) & (table["instance"] <= instances)]
@@ -82,10 +82,10 @@ def make_run(
         table.assign(**extra).to_csv(folder / f"{name}.csv", index=False)
     write_maps(folder, timesteps)
     write_model(folder / "model.safetensors")
-    sources = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
-    sources |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in sources}
-    sources |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
-    return sources | {
+    files = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
+    files |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in files}
+    files |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
+    return files | {
         "variants": str(folder / "variants.h5"),
         "model": str(folder / "model.safetensors"),
     }
@@ -115,7 +115,7 @@ def texts(figure: Figure) -> str:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_written(name: str, run: dict[str, str], tmp_path: Path) -> None:
     pdf, png = tmp_path / "a.pdf", tmp_path / "a.png"
-    save(draw(name, run, SETTINGS), pdf, png, 50)
+    save(draw(name, run, BLOCK), pdf, png, 50)
     assert b"/FontFile2" in pdf.read_bytes()  # the font is inside
     assert b"CreationDate" not in pdf.read_bytes()
     assert png.read_bytes().startswith(b"\x89PNG")
@@ -125,7 +125,7 @@ def test_every_figure_is_written(name: str, run: dict[str, str], tmp_path: Path)
 @pytest.mark.parametrize("name", ["2A", "2B", "3A"])
 def test_a_rerun_gives_the_same_bytes(name: str, whole: dict[str, str], tmp_path: Path) -> None:
     for copy in "ab":
-        save(draw(name, whole, SETTINGS), tmp_path / f"{copy}.pdf", tmp_path / f"{copy}.png", 50)
+        save(draw(name, whole, BLOCK), tmp_path / f"{copy}.pdf", tmp_path / f"{copy}.png", 50)
     for kind in ("pdf", "png"):
         first, second = ((tmp_path / f"{copy}.{kind}").read_bytes() for copy in "ab")
         assert first == second
@@ -134,7 +134,7 @@ def test_a_rerun_gives_the_same_bytes(name: str, whole: dict[str, str], tmp_path
 def test_decoding_lines_are_the_means_of_the_table(whole: dict[str, str]) -> None:
     table = pd.read_csv(PUBLISHED / "decoding.csv")
     table = table[(table["interaction"] == "multiplicative") & (table["source"] == "activation")]
-    figure = draw("3A", whole, SETTINGS | {"published": False})
+    figure = draw("3A", whole, BLOCK | {"published": False})
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert list(panels) == ["category", "location", "scale", "orientation"]
     for title, axes in panels.items():
@@ -153,62 +153,57 @@ def test_importance_points_are_the_means_of_the_table(whole: dict[str, str]) -> 
         means["scale"],
         (means["category_within"] + means["category_between"]) / 2,
     ]
-    figure = draw("4D", whole, SETTINGS | {"published": False})
+    figure = draw("4D", whole, BLOCK | {"published": False})
     panel = next(axes for axes in figure.axes if axes.get_title() == "conv1")
     first = next(line for line in panel.lines if line.get_marker() == "o")
     np.testing.assert_allclose(np.asarray(first.get_ydata(), dtype=float), expected)
 
 
 def test_published_lines_can_be_left_out(whole: dict[str, str]) -> None:
-    assert "published" in texts(draw("3A", whole, SETTINGS))
-    assert "published" not in texts(draw("3A", whole, SETTINGS | {"published": False}))
+    assert "published" in texts(draw("3A", whole, BLOCK))
+    assert "published" not in texts(draw("3A", whole, BLOCK | {"published": False}))
 
 
 @pytest.mark.parametrize("name", ["3A", "3B", "4A", "4B", "4C", "4D", "S3"])
 def test_a_missing_interaction_is_named(name: str, tmp_path: Path) -> None:
-    sources = make_run(tmp_path, *RUNS["small"])
-    del sources["examples"], sources["perturbation_example"]
-    told = texts(draw(name, sources, SETTINGS))
+    files = make_run(tmp_path, *RUNS["small"])
+    del files["examples"], files["perturbation_example"]
+    told = texts(draw(name, files, BLOCK))
     assert "no multiplicative networks" in told or "of multiplicative networks" in told
-    assert "could show" not in texts(draw("S2A", sources, SETTINGS))
+    assert "could show" not in texts(draw("S2A", files, BLOCK))
 
 
 def test_an_empty_example_is_named(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "example.h5", "w"):
         pass
-    sources = {"perturbation_example": str(tmp_path / "example.h5")}
-    assert "lack the recurrent flow" in texts(draw("4A", sources, SETTINGS))
+    files = {"perturbation_example": str(tmp_path / "example.h5")}
+    assert "lack the recurrent flow" in texts(draw("4A", files, BLOCK))
 
 
 def test_architecture_shows_the_connections_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     write_model(path)
-    shown = texts(draw("2A", {"model": str(path)}, SETTINGS))
+    shown = texts(draw("2A", {"model": str(path)}, BLOCK))
     assert {"transposed conv 20\u00d720", "transposed conv 7\u00d77"} <= set(shown.split("\n"))
     assert "linear 16 \u2192 12,544" in shown
     assert "all 4 steps" in shown
     parameters = sum(int(np.prod(shape)) + 3 for shape in WEIGHTS.values())
     assert connections(path)[1] == parameters
     write_model(path, without="conv2_to_input")
-    assert "transposed conv 20\u00d720" not in texts(draw("2A", {"model": str(path)}, SETTINGS))
+    assert "transposed conv 20\u00d720" not in texts(draw("2A", {"model": str(path)}, BLOCK))
 
 
 def test_architecture_without_recurrence(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     keep = {name: shape for name, shape in WEIGHTS.items() if name[0] in "fr"}
     save_file({f"{name}.weight": np.zeros(shape, np.float32) for name, shape in keep.items()}, path)
-    assert "lateral" not in texts(draw("2A", {"model": str(path)}, SETTINGS))
-
-
-def test_captions_are_for_the_figures() -> None:
-    assert sorted(CAPTIONS) == sorted(FIGURES)
-    assert all(set(entry) == {"title", "caption"} for entry in CAPTIONS.values())
+    assert "lateral" not in texts(draw("2A", {"model": str(path)}, BLOCK))
 
 
 def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:
     ours, published = load(Path(run["decoding"]).parent), load(PUBLISHED)
     scorecard = score(ours, published, 2_000, 5_000)
-    paths = [tmp_path / f"fig{name}.png" for name in CAPTIONS]
+    paths = [tmp_path / f"fig{name}.png" for name in FIGURES]
     for path in paths:
         path.write_bytes(b"\x89PNG" + path.name.encode())
     page = render(
@@ -217,16 +212,17 @@ def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path)
         published=published,
         scorecard=scorecard,
         figures=paths,
-        captions=CAPTIONS,
         config={"run": {"name": "a<b", "seed": 7}, "training": {"iterations": 2500}},
-        origin={"seed": "7", "git_commit": "abc123", "packages": {"numpy": "2.4.6"}},
+        provenance={"seed": "7", "git_commit": "abc123", "packages": {"numpy": "2.4.6"}},
     )
     assert (
         page.count("data:image/png;base64,")
         == len(FIGURES)
         == len(set(re.findall(r"base64,(\S+)\"", page)))
     )
-    assert all(f'href="figures/fig{name}.pdf"' in page for name in CAPTIONS)
+    for name, entry in FIGURES.items():
+        assert f'href="figures/fig{name}.pdf"' in page
+        assert f"<b>Figure {name}. {entry.title}.</b> {entry.caption}" in html.unescape(page)
     assert not re.search(r"https?:|//\w", page)
     assert not re.search(r'(src|href)="(?!data:image|figures/fig|tables/|#)', page)
     assert "a&lt;b" in page and "a<b" not in page

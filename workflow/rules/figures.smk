@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import yaml
+from recurrence.figure_list import FIGURES
 
 HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
 TABLES = {
@@ -18,32 +18,24 @@ PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
     for name in ("accuracy", "decoding", "perturbation")
 }
-FIGURES = yaml.safe_load((HERE / "workflow/report/captions.yaml").read_text("utf-8"))
-
-# What each figure is drawn from: tables, or a file of the first network of an interaction.
-# A figure about an interaction that the run lacks gets nothing, and says so.
-SOURCES = {
-    figure: {table: TABLES[table], f"published_{table}": PUBLISHED[f"published_{table}"]}
-    for figures, table in (
-        (("3A", "S1", "S2A"), "decoding"),
-        (("4C", "4D", "S2C"), "perturbation"),
-    )
-    for figure in figures
+RUN_FILES = TABLES | PUBLISHED | {"variants": f"{RUN}/variants.h5"}
+NETWORK_FILES = {
+    "examples": "examples.h5",
+    "perturbation_example": "perturbation_example.h5",
+    "model": "model.safetensors",
 }
-SOURCES |= {
-    figure: {kind: f"{RUN}/{interaction}/instance1/{kind}.h5"}
-    for figure, interaction, kind in (
-        ("3B", "multiplicative", "examples"),
-        ("4A", "multiplicative", "perturbation_example"),
-        ("4B", "multiplicative", "perturbation_example"),
-        ("S2B", "additive", "examples"),
-        ("S3", "multiplicative", "examples"),
-    )
-    if interaction in config["run"]["interactions"]
-}
-SOURCES |= dict.fromkeys(("1", "2B"), {"variants": f"{RUN}/variants.h5"})
 FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward if it is alone
-SOURCES["2A"] = {"model": f"{RUN}/{FIRST}/instance1/model.safetensors"}
+
+
+def figure_files(wildcards):
+    """What a figure is drawn from. It gets no files of an interaction that the run lacks, and says so."""
+    figure = FIGURES[wildcards.figure]
+    interaction = figure.options.get("interaction", FIRST)
+    files = dict(RUN_FILES)
+    if interaction in config["run"]["interactions"]:
+        folder = f"{RUN}/{interaction}/instance1"
+        files |= {name: f"{folder}/{file}" for name, file in NETWORK_FILES.items()}
+    return {name: files[name] for name in figure.files if name in files}
 
 
 rule tables:
@@ -107,7 +99,7 @@ rule scorecard:
 
 rule figure:
     input:
-        unpack(lambda wildcards: SOURCES.get(wildcards.figure, {})),
+        unpack(figure_files),
     output:
         png=report(
             f"{RUN}/figures/fig{{figure}}.png",
@@ -127,7 +119,7 @@ rule figure:
         "../../envs/recurrence.yaml"
     params:
         figures=config["figures"],
-        caption=lambda wildcards: FIGURES[wildcards.figure]["caption"],
+        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         code=code("figure"),
     message:
         "figure {wildcards.figure}"
@@ -153,7 +145,6 @@ rule report:
         "../../envs/recurrence.yaml"
     params:
         config=TOLD,
-        captions=FIGURES,
         code=code("report"),
     message:
         "report: one page to open"

@@ -4,6 +4,6 @@ from recurrence.figures import draw, save
 from recurrence.job import logged
 
 with logged(snakemake.log[0]):
-    settings = snakemake.params.figures
-    figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), settings)
-    save(figure, snakemake.output.pdf, snakemake.output.png, settings["dpi"])
+    block = snakemake.params.figures
+    figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), block)
+    save(figure, snakemake.output.pdf, snakemake.output.png, block["dpi"])

@@ -15,9 +15,8 @@ with logged(snakemake.log[0]):
         published=load(Path(snakemake.input.published_accuracy).parent),
         scorecard=read_table(snakemake.input.scorecard),
         figures=[Path(path) for path in snakemake.input.figures],
-        captions=snakemake.params.captions,
         config=config,
-        origin=provenance(config["run"]["seed"]),
+        provenance=provenance(config["run"]["seed"]),
     )
     with atomic(snakemake.output[0]) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -1,12 +1,14 @@
 """Schematic figures: the idea (1), and the network as its weight file has it (2A)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -14,6 +16,9 @@ from matplotlib.path import Path as Outline
 from safetensors import safe_open
 
 from recurrence.names import CANVAS, LAYERS, POOL
+
+Files = Mapping[str, str]  # paths, by what the files hold
+Block = Mapping[str, Any]  # the config block figures
 
 WIDTH = 7.2  # inches, of every figure
 INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
@@ -148,9 +153,9 @@ def _maps(found: list[Connection]) -> dict[str, str]:
     return text
 
 
-def architecture(model: Path) -> Figure:
+def architecture(files: Files, block: Block) -> Figure:
     """Draw the network in the weight file ``model``: its connections, and no others (2A)."""
-    found, parameters = connections(model)
+    found, parameters = connections(Path(files["model"]))
     down = sorted(
         (c for c in found if c.kind == "topdown"),
         key=lambda c: (LAYERS.index(c.source) - LAYERS.index(c.target), -LAYERS.index(c.target)),
@@ -248,8 +253,10 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
     _label(axes, WIDTH - 0.25, y, f"{parameters / 1e6:.1f} million parameters", size=7, ha="right")
 
 
-def idea(scene: npt.NDArray[np.floating]) -> Figure:
-    """Draw the idea, with a real ``scene`` (100, 100): what is orthogonal to category helps (1)."""
+def idea(files: Files, block: Block) -> Figure:
+    """Draw the idea, with a real scene: what is orthogonal to category helps (1)."""
+    with h5py.File(files["variants"]) as file:
+        scene = file["original"][0]
     figure, axes = _canvas(2.6)
     side, y = 1.25, 0.38
     middle = y + side / 2

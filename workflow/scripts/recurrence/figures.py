@@ -4,11 +4,10 @@
 networks of says so in its place, so that every run has all figures.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -18,9 +17,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recurrence.diagrams import WIDTH, architecture, idea, lacking
-from recurrence.names import AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
-from recurrence.pictures import Settings, Sources, input_maps, perturbation_example, variants
+from recurrence import diagrams, pictures
+from recurrence.diagrams import WIDTH, Block, Files, lacking
+from recurrence.figure_list import FIGURES
+from recurrence.names import AUXILIARY, CHANCE, LAYERS
 from recurrence.statistics import bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
@@ -63,15 +63,15 @@ def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
             figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
 
 
-def draw(name: str, sources: Sources, settings: Settings) -> Figure:
-    """Draw figure ``name`` (``1``, ``2A``, ... ``S3``).
+def draw(name: str, files: Files, block: Block) -> Figure:
+    """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they hold.
 
-    ``sources`` maps what the figure needs to files: decoding, perturbation, published_decoding,
-    published_perturbation (CSV), examples, perturbation_example, variants (HDF5), model
-    (safetensors). ``settings`` is the config block figures.
+    ``block`` is the config block figures.
     """
+    figure = FIGURES[name]
+    functions = {**vars(diagrams), **vars(pictures), **globals()}
     with mpl.rc_context(STYLE):
-        return FIGURES[name](sources, settings)
+        return functions[figure.function](files, block, **figure.options)
 
 
 def percent(axes: Axes) -> None:
@@ -106,10 +106,10 @@ def _timesteps(axes: Axes, timesteps: Sequence[int]) -> None:
     axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
 
 
-def _published_handle(settings: Settings) -> list[Line2D]:
+def _published_handle(block: Block) -> list[Line2D]:
     return (
         [Line2D([], [], color="0.35", lw=0.8, ls=(0, (4, 2)), label="published")]
-        if settings["published"]
+        if block["published"]
         else []
     )
 
@@ -120,11 +120,9 @@ def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
     return bands(per_instance(frame, keys, "accuracy"), keys, "accuracy")
 
 
-def decoding(
-    sources: Sources, settings: Settings, source: str, interactions: Sequence[str]
-) -> Figure:
+def decoding(files: Files, block: Block, source: str, interactions: Sequence[str]) -> Figure:
     """Read-out accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
-    ours = {name: _decoding_bands(sources["decoding"], source, name) for name in interactions}
+    ours = {name: _decoding_bands(files["decoding"], source, name) for name in interactions}
     ours = {name: frame for name, frame in ours.items() if len(frame)}
     if not ours:
         what = f"read-outs ({source.replace('_', ' ')}, cluttered scenes)"
@@ -135,8 +133,8 @@ def decoding(
     for number, (interaction, frame) in enumerate(ours.items()):
         row = panels[number]
         known = (
-            _decoding_bands(sources["published_decoding"], source, interaction)
-            if settings["published"]
+            _decoding_bands(files["published_decoding"], source, interaction)
+            if block["published"]
             else None
         )
         timesteps = sorted(frame["timestep"].unique())
@@ -161,7 +159,7 @@ def decoding(
     handles = [
         Line2D([], [], color=c, marker=m, label=layer) for layer, (c, m) in LAYER_STYLE.items()
     ]
-    handles += _published_handle(settings)
+    handles += _published_handle(block)
     handles.append(Line2D([], [], color="0.45", lw=0.9, ls=(0, (1, 1.5)), label="chance"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2)
     return figure
@@ -173,9 +171,9 @@ def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame
     return bands(per_instance(frame, keys, value), keys, value)
 
 
-def accuracies(sources: Sources, settings: Settings) -> Figure:
+def accuracies(files: Files, block: Block, interaction: str) -> Figure:
     """Accuracy without and under the location perturbation and its control, by layer (4C)."""
-    interaction, variable = "multiplicative", "location"
+    variable = "location"
     figure = Figure(figsize=(WIDTH, 2.35), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
     handles = []
@@ -186,7 +184,7 @@ def accuracies(sources: Sources, settings: Settings) -> Figure:
     ):
         ours, known = (
             select(
-                _perturbation_bands(sources[path], interaction, f"accuracy_{kind}"),
+                _perturbation_bands(files[path], interaction, f"accuracy_{kind}"),
                 variable=variable,
             )
             for path in ("perturbation", "published_perturbation")
@@ -200,7 +198,7 @@ def accuracies(sources: Sources, settings: Settings) -> Figure:
             _line(
                 axes,
                 select(ours, layer=layer),
-                select(known, layer=layer) if settings["published"] else None,
+                select(known, layer=layer) if block["published"] else None,
                 colour,
                 marker,
             )
@@ -210,15 +208,15 @@ def accuracies(sources: Sources, settings: Settings) -> Figure:
     panels[0].set_ylim(0, 1)
     panels[0].set_ylabel("test accuracy (%)")
     percent(panels[0])
-    handles += _published_handle(settings)
+    handles += _published_handle(block)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 
-def importance(sources: Sources, settings: Settings, interaction: str) -> Figure:
+def importance(files: Files, block: Block, interaction: str) -> Figure:
     """Functional importance: a panel per layer, variables on x, a line per timestep (4D, S2C)."""
     ours, known = (
-        _perturbation_bands(sources[path], interaction, "functional_importance")
+        _perturbation_bands(files[path], interaction, "functional_importance")
         for path in ("perturbation", "published_perturbation")
     )
     if ours.empty:
@@ -241,7 +239,7 @@ def importance(sources: Sources, settings: Settings, interaction: str) -> Figure
                 for frame in (ours, known)
             )
             x = np.arange(len(variables)) + shift
-            if settings["published"]:
+            if block["published"]:
                 axes.plot(x, before["mean"], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
             reach = np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
             axes.errorbar(
@@ -263,31 +261,6 @@ def importance(sources: Sources, settings: Settings, interaction: str) -> Figure
         )
         axes.set_xlim(-0.4, len(variables) - 0.6)
     panels[0].set_ylabel("functional importance")
-    handles += _published_handle(settings)
+    handles += _published_handle(block)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
-
-
-def _scheme(sources: Sources, settings: Settings) -> Figure:
-    with h5py.File(sources["variants"]) as file:
-        return idea(file["original"][0])
-
-
-FIGURES: dict[str, Callable[[Sources, Settings], Figure]] = {
-    "1": _scheme,
-    "2A": lambda sources, settings: architecture(Path(sources["model"])),
-    "2B": variants,
-    "3A": lambda sources, settings: decoding(sources, settings, "activation", ["multiplicative"]),
-    "3B": lambda sources, settings: input_maps(sources, settings, "multiplicative"),
-    "4A": lambda sources, settings: perturbation_example(sources, settings, "systematic"),
-    "4B": lambda sources, settings: perturbation_example(sources, settings, "control"),
-    "4C": accuracies,
-    "4D": lambda sources, settings: importance(sources, settings, "multiplicative"),
-    "S1": lambda sources, settings: decoding(
-        sources, settings, "recurrent_flow", PUBLISHED_INTERACTIONS
-    ),
-    "S2A": lambda sources, settings: decoding(sources, settings, "activation", ["additive"]),
-    "S2B": lambda sources, settings: input_maps(sources, settings, "additive"),
-    "S2C": lambda sources, settings: importance(sources, settings, "additive"),
-    "S3": lambda sources, settings: input_maps(sources, settings, "multiplicative", more=True),
-}

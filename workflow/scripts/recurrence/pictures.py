@@ -1,6 +1,5 @@
 """Figures made of images: scenes, input maps over time, an example perturbation (SPEC 7)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import h5py
@@ -10,12 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recurrence.diagrams import WIDTH, lacking, notice
+from recurrence.diagrams import WIDTH, Block, Files, lacking, notice
 from recurrence.names import GROUPS
 
 Image = npt.NDArray[np.floating]
-Sources = Mapping[str, str]
-Settings = Mapping[str, Any]
 
 TARGET = "#E69F00"
 CATEGORY_NAMES = (
@@ -110,9 +107,9 @@ def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
     )
 
 
-def variants(sources: Sources, settings: Settings) -> Figure:
+def variants(files: Files, block: Block) -> Figure:
     """Two scenes and their altered copies along each variable (2B)."""
-    with h5py.File(sources["variants"]) as file:
+    with h5py.File(files["variants"]) as file:
         columns = [file["original"][:], *(file["altered"][name][:] for name in VARIANTS)]
     figure, [panels] = _tiles(len(columns[0]), len(columns), left=0.06, top=0.36, below=0.06)
     for number, row in enumerate(panels):
@@ -123,19 +120,17 @@ def variants(sources: Sources, settings: Settings) -> Figure:
     return figure
 
 
-def input_maps(
-    sources: Sources, settings: Settings, interaction: str, more: bool = False
-) -> Figure:
+def input_maps(files: Files, block: Block, interaction: str, more: bool = False) -> Figure:
     """Show the input map over time for example scenes (3B, S2B), or for ``more`` scenes (S3)."""
-    if "examples" not in sources:
+    if "examples" not in files:
         return lacking(interaction)
-    with h5py.File(sources["examples"]) as file:
+    with h5py.File(files["examples"]) as file:
         maps, clean, answers = file["input"][:], file["clean"][:], file["prediction"][:]
         labels = {
             name: file["labels"][name][:]
             for name in ("category", "location_horizontal", "location_vertical")
         }
-    shown = settings["examples"]
+    shown = block["examples"]
     scenes = range(len(maps))[shown : shown + MORE_EXAMPLES] if more else range(len(maps))[:shown]
     if not scenes:
         return notice("This run has recorded no further example scenes.")
@@ -151,19 +146,19 @@ def input_maps(
         )
         truth, answer = CATEGORY_NAMES[labels["category"][scene]], CATEGORY_NAMES[answers[scene]]
         _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
-    for block in grid[: -(-len(scenes) // rows)]:
+    for tiles in grid[: -(-len(scenes) // rows)]:
         for axes, title in zip(
-            block[0], [*(f"t = {t + 1}" for t in range(timesteps)), "target"], strict=True
+            tiles[0], [*(f"t = {t + 1}" for t in range(timesteps)), "target"], strict=True
         ):
             _head(axes, title)
     return figure
 
 
-def perturbation_example(sources: Sources, settings: Settings, kind: str) -> Figure:
+def perturbation_example(files: Files, block: Block, interaction: str, kind: str) -> Figure:
     """Show a perturbation, ``systematic`` (4A) or ``control`` (4B), below the undisturbed run."""
-    if "perturbation_example" not in sources:
-        return lacking("multiplicative")
-    with h5py.File(sources["perturbation_example"]) as file:
+    if "perturbation_example" not in files:
+        return lacking(interaction)
+    with h5py.File(files["perturbation_example"]) as file:
         if "original" not in file:
             return notice("The networks of this run lack the recurrent flow of this example.")
         facts = dict(file.attrs)

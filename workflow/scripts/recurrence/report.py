@@ -14,6 +14,7 @@ import pandas as pd
 import yaml
 
 from recurrence.claims import CLAIMS
+from recurrence.figure_list import FIGURES
 from recurrence.names import AUXILIARY, LAYERS
 from recurrence.statistics import Band, Tables, band, per_instance, published_rendering, select
 from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, TOO_FEW
@@ -31,14 +32,13 @@ def render(
     published: Tables,
     scorecard: pd.DataFrame,
     figures: Sequence[Path],
-    captions: Mapping[str, Mapping[str, str]],
     config: Mapping[str, Any],
-    origin: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> str:
     """Write the page as HTML text.
 
-    ``figures`` are PNGs named ``fig<name>.png``; ``captions`` holds title and caption per name;
-    ``origin`` is what :func:`recurrence.storage.provenance` says.
+    ``figures`` are PNGs named ``fig<name>.png``; ``provenance`` is what
+    :func:`recurrence.storage.provenance` gives.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
@@ -50,8 +50,8 @@ def render(
     return environment.get_template(template.name).render(
         run=config["run"]["name"],
         config=yaml.safe_dump({**config}, sort_keys=True, default_flow_style=None, width=100),
-        origin={key: value for key, value in origin.items() if key != "packages"},
-        packages=origin.get("packages", {}),
+        provenance={key: value for key, value in provenance.items() if key != "packages"},
+        packages=provenance.get("packages", {}),
         headline=headline(ours.accuracy, published.accuracy),
         counts={verdict: int((scorecard["verdict"] == verdict).sum()) for verdict in VERDICTS},
         verdicts=VERDICTS,
@@ -60,8 +60,9 @@ def render(
             for claim, text in CLAIMS.items()
         ],
         figures=[
-            {"name": path.stem[3:], "data": embedded(path), **captions[path.stem[3:]]}
+            {"name": name, "data": embedded(path), "entry": FIGURES[name]}
             for path in figures
+            for name in [path.stem.removeprefix("fig")]
         ],
         tables=tables(ours, published),
         unconverged=unconverged(ours.decoding),
