@@ -8,6 +8,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
 from recurrence.configuration.problems import overlaid, require_writable
+from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
 from recurrence.names import DATASETS, INTERACTIONS
 
@@ -31,6 +32,7 @@ DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
     key: config["perturbation"][key] for key in POSES
 }
+FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward if it is alone
 
 
 wildcard_constraints:
@@ -66,3 +68,14 @@ def test_scenes(count):
     """The shards that hold the first ``count`` test scenes."""
     shards = -(-count // config["scenes"]["shard"])
     return [f"{SCENES}/test-{number:02d}.h5" for number in range(shards)]
+
+
+def figure_files(wildcards):
+    """What a figure is drawn from. It gets no files of an interaction that the run lacks, and says so."""
+    figure = FIGURES[wildcards.figure]
+    interaction = figure.options.get("interaction", FIRST)
+    files = dict(RUN_FILES)
+    if interaction in config["run"]["interactions"]:
+        folder = f"{RUN}/{interaction}/instance1"
+        files |= {name: f"{folder}/{file}" for name, file in NETWORK_FILES.items()}
+    return {name: files[name] for name in figure.files if name in files}

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from recurrence.figure_list import FIGURES
-
 HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
 TABLES = {
     name: f"{RUN}/tables/{name}.csv"
@@ -24,18 +22,6 @@ NETWORK_FILES = {
     "perturbation_example": "perturbation_example.h5",
     "model": "model.safetensors",
 }
-FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward if it is alone
-
-
-def figure_files(wildcards):
-    """What a figure is drawn from. It gets no files of an interaction that the run lacks, and says so."""
-    figure = FIGURES[wildcards.figure]
-    interaction = figure.options.get("interaction", FIRST)
-    files = dict(RUN_FILES)
-    if interaction in config["run"]["interactions"]:
-        folder = f"{RUN}/{interaction}/instance1"
-        files |= {name: f"{folder}/{file}" for name, file in NETWORK_FILES.items()}
-    return {name: files[name] for name in figure.files if name in files}
 
 
 rule tables:
