@@ -1,9 +1,10 @@
-"""What several tests use: the embedded sample of real digits and garments."""
+"""What several tests use: the embedded sample of real digits and garments, and a small run."""
 
 import pytest
 
 from recurrence.datasets import read_sample
 from recurrence.scenes import Sources
+from study import CHECKPOINTS, TINY, Study
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,14 @@ def sources() -> Sources:
     digits, fashion = (read_sample(name) for name in ("mnist", "fashion"))
     names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
     return Sources.join(*(tuple(files[name] for name in names) for files in (digits, fashion)))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A small run that is done. Who changes something in it puts that back."""
+    study = Study(tmp_path_factory.mktemp("study"), TINY)
+    for file in CHECKPOINTS:
+        (study.folder / file).touch()
+    told = study.snakemake()
+    assert told.returncode == 0, told.stdout + told.stderr
+    return study

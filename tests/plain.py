@@ -12,7 +12,6 @@ from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
 from recurrence.names import CATEGORIES, LAYERS
-from recurrence.network import RecurrentNetwork
 from recurrence.scenes import Recipe, Sources
 
 # Of top-down connections from that layer, where it leaves no gaps.
@@ -53,7 +52,8 @@ def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
 class PlainNetwork(nn.Module):
     """The network of SPEC 2 in PyTorch's own layers, with both interactions present, as the released network has it.
 
-    ``interaction`` says which of the two counts; the flows of the other are computed and count nothing.
+    ``interaction`` says which of the two counts (feedforward: none); the flows of the other are computed and count
+    nothing.
     """
 
     def __init__(
@@ -92,31 +92,29 @@ class PlainNetwork(nn.Module):
             }
         )
 
-    def copy_weights(self, network: RecurrentNetwork) -> None:
-        """Take the weights of a network of the same interaction and config."""
-        for name, layer in network.feedforward.items():
-            getattr(self, name).load_state_dict(layer.state_dict())
-        self.readout.load_state_dict(network.readout.state_dict())
-        for source, target in self.connections:
-            own = self.recurrent[f"{self.interaction}:{source}:{target}"]
-            if source == target:
-                own.load_state_dict(network.lateral[source].state_dict())
-                continue
-            weights = network.topdown[f"{source}_to_{target}"].state_dict()
-            if source == "fc":  # theirs are in the order height, width, channel
-                channels, height, width = self.shapes[target]
-                for key, value in weights.items():
-                    split = value.view(height, width, channels, *value.shape[1:])
-                    weights[key] = split.movedim(2, 0).reshape(value.shape)
-            own.load_state_dict(weights)
+    def weights_of(self, network: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights of a network of the same interaction and config, by the names and in the order of this one's."""
+        found = {}
+        for theirs, weight in network.items():
+            kind, *name, part = theirs.split(".")
+            ours, value = name[0] if name else kind, weight
+            if kind in ("lateral", "topdown"):
+                source, target = name[0].split("_to_") if kind == "topdown" else 2 * name
+                ours = f"recurrent.{self.interaction}:{source}:{target}"
+                if source == "fc" != target:  # theirs are in the order height, width, channel
+                    channels, height, width = self.shapes[target]
+                    split = weight.view(height, width, channels, *weight.shape[1:])
+                    value = split.movedim(2, 0).reshape(weight.shape)
+            found[f"{ours}.{part}"] = value
+        return found
 
     def forward(
         self, image: Tensor, replaced: tuple[str, int, Tensor] | None = None
-    ) -> tuple[Tensor, list[dict[str, Tensor]]]:
-        """Logits (batch, 20), and the flows that count to each layer at each timestep."""
+    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """Equations 1 and 2: logits (batch, 20); each layer's map and the flow that counts, at each timestep."""
         maps: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
-        read, told = [], []
+        read, all_maps, told = [], [], []
         for timestep in range(1, self.config["timesteps"] + 1):
             flow: dict[str, dict[str, Tensor]] = {"multiplicative": {}, "additive": {}}
             for kind, flows in flow.items() if maps else ():
@@ -129,7 +127,7 @@ class PlainNetwork(nn.Module):
                     flows[target] = flows[target] + term if target in flows else term
             if replaced and timestep == replaced[1]:
                 flow[self.interaction][replaced[0]] = replaced[2]
-            told.append(flow[self.interaction])
+            told.append(flow.get(self.interaction, {}))
             counts = {kind: float(kind == self.interaction) for kind in flow}
             b, g = (
                 {layer: flow[kind].get(layer, torch.zeros(())) * counts[kind] for layer in LAYERS}
@@ -144,7 +142,8 @@ class PlainNetwork(nn.Module):
             drive = self.fc(outputs["conv2"].flatten(1))
             maps["fc"] = outputs["fc"] = F.relu(drive + b["fc"]) * (1 + g["fc"])
             read.append(maps["fc"])
-        return self.readout(torch.cat(read, 1)), told
+            all_maps.append(maps)
+        return self.readout(torch.cat(read, 1)), all_maps, told
 
 
 def read_out(features: npt.NDArray[Any], labels: npt.NDArray[Any], fit: int, seed: int) -> float:

@@ -8,17 +8,29 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from networks import PAPER, SMALL
+from blocks import PAPER, SMALL
+from plain import PlainNetwork
 from recurrence.checkpoints import CURVE, import_checkpoint
-from test_workflow import TINY, Study
+from recurrence.network import RecurrentNetwork
+from study import TINY, Study
 
 NAMES = {
     "multiplicative": "rnn_bglt_0111_t_{t}_num_1.pth",
     "additive": "rnn_bglt_1011_t_{t}_num_1.pth",
+}
+CONNECTIONS = {  # by the released names: source and target
+    "c1x": "conv1:input",
+    "c2x": "conv2:input",
+    "fc1x": "fc:input",
+    "c1c1": "conv1:conv1",
+    "c2c1": "conv2:conv1",
+    "fc1c1": "fc:conv1",
+    "c2c2": "conv2:conv2",
+    "fc1c2": "fc:conv2",
+    "fc1fc1": "fc:fc",
 }
 Weights = dict[str, Tensor]
 
@@ -54,44 +66,19 @@ def saved(folder: Path, interaction: str, weights: Any, config: Mapping[str, Any
     return path
 
 
-def logits(w: Weights, interaction: str, image: Tensor, timesteps: int) -> Tensor:
-    """Equations 1 and 2 on images (n, 1, 100, 100), straight from released weights."""
-    variant = "g" if interaction == "multiplicative" else "b"
-
-    def linear(name: str, x: Tensor) -> Tensor:
-        return x.flatten(1) @ w[f"{name}.weight"].T + w[f"{name}.bias"]
-
-    def conv(name: str, x: Tensor, padding: int = 0) -> Tensor:
-        return F.conv2d(x, w[f"{name}.weight"], w[f"{name}.bias"], padding=padding)
-
-    def lateral(name: str, x: Tensor) -> Tensor:
-        return conv(name + variant, x, padding=2)
-
-    def up(name: str, x: Tensor, stride: int) -> Tensor:
-        name += variant
-        return F.conv_transpose2d(x, w[f"{name}.weight"], w[f"{name}.bias"], stride)
-
-    def fill(name: str, x: Tensor, side: int) -> Tensor:
-        return linear(name + variant, x).view(len(x), -1, side, side)
-
-    def meet(drive: Tensor, flow: Tensor) -> Tensor:
-        return drive.relu() * (1 + flow) if variant == "g" else (drive + flow).relu()
-
-    r_x = r_c1 = r_c2 = r_fc = torch.zeros(())
-    read = []
-    for _ in range(timesteps):
-        x = (image * (1 + r_x) if variant == "g" else image + r_x).clamp(0, 1)
-        c1 = meet(conv("conv1", x), r_c1)
-        p1 = F.max_pool2d(c1, 3, 3)
-        c2 = meet(conv("conv2", p1), r_c2)
-        p2 = F.max_pool2d(c2, 3, 3)
-        fc = meet(linear("fc1", p2), r_fc)
-        read.append(fc)
-        r_x = up("c1x", p1, 3) + up("c2x", p2, 10) + fill("fc1x", fc, 100)
-        r_c1 = lateral("c1c1", c1) + up("c2c1", p2, 10) + fill("fc1c1", fc, 96)
-        r_c2 = lateral("c2c2", c2) + fill("fc1c2", fc, 28)
-        r_fc = linear("fc1fc1" + variant, fc)
-    return linear("fc2", torch.cat(read, dim=1))
+def logits(
+    weights: Weights, interaction: str, images: Tensor, config: Mapping[str, Any] = SMALL
+) -> Tensor:
+    """Equations 1 and 2 on images (n, 1, 100, 100) with released weights: the plain network has their order."""
+    network = PlainNetwork(interaction, config, RecurrentNetwork(interaction, config).shapes)
+    names = {"conv1": "conv1", "conv2": "conv2", "fc1": "fc", "fc2": "readout"}
+    for theirs, ours in CONNECTIONS.items():
+        names[f"{theirs}b"] = f"recurrent.additive:{ours}"
+        names[f"{theirs}g"] = f"recurrent.multiplicative:{ours}"
+    layers = ((*key.split("."), weight) for key, weight in weights.items())
+    network.load_state_dict({f"{names[layer]}.{part}": weight for layer, part, weight in layers})
+    result, *_ = network(images)
+    return result
 
 
 @pytest.mark.parametrize("interaction", NAMES)
@@ -102,19 +89,19 @@ def test_an_imported_network_computes_what_the_released_weights_say(
     weights, images = released(config), torch.rand(2, 1, 100, 100)
     network = import_checkpoint(saved(tmp_path, interaction, weights, config), interaction, config)
     with torch.inference_mode():
-        expected = logits(weights, interaction, images, config["timesteps"])
+        expected = logits(weights, interaction, images, config)
         torch.testing.assert_close(network(images).logits, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_each_released_weight_of_the_interaction_counts_and_no_other(tmp_path: Path) -> None:
     """Zeros in one place at a time, so that a connection that adds little to the logits is seen too."""
     weights, images = released(), torch.rand(1, 1, 100, 100)
-    intact = logits(weights, "additive", images, SMALL["timesteps"])
+    intact = logits(weights, "additive", images)
     with torch.inference_mode():
         for name in weights:
             changed = weights | {name: torch.zeros_like(weights[name])}
             network = import_checkpoint(saved(tmp_path, "additive", changed), "additive", SMALL)
-            expected = logits(changed, "additive", images, SMALL["timesteps"])
+            expected = logits(changed, "additive", images)
             torch.testing.assert_close(network(images).logits, expected, atol=1e-6, rtol=1e-5)
             unused = name.split(".")[0].endswith("g")
             assert torch.equal(expected, intact) == unused, name
@@ -126,7 +113,7 @@ def test_connections_that_the_configuration_leaves_out_are_left_out(tmp_path: Pa
     network = import_checkpoint(saved(tmp_path, "additive", weights), "additive", few)
     without = {k: 0 * w if k.startswith("fc1fc1b") else w for k, w in weights.items()}
     with torch.inference_mode():
-        expected = logits(without, "additive", images, SMALL["timesteps"])
+        expected = logits(without, "additive", images)
         torch.testing.assert_close(network(images).logits, expected, atol=1e-6, rtol=1e-5)
 
 

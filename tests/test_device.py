@@ -7,7 +7,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
-from networks import SMALL
+from blocks import SMALL, TRAINING
 from recurrence.device_rendering import render_tensors
 from recurrence.devices import prepare_torch, send
 from recurrence.job import Progress
@@ -17,7 +17,6 @@ from recurrence.perturbation import replacements
 from recurrence.recording import energy_outside
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.training import train
-from test_training import CONFIG
 
 GPU = torch.device("cuda", 0)
 
@@ -74,7 +73,7 @@ class Unsynchronised(Progress):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path: Path) -> None:
-    config = CONFIG | {"iterations": 10, "validate_every": 10, "checkpoint_every": 10}
+    config = TRAINING | {"iterations": 10, "validate_every": 10, "checkpoint_every": 10}
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
     distribution, state = SceneDistribution(), tmp_path / "state.pt"
     curve = train(network, sources, sources, distribution, config, 1, state, GPU, progress)

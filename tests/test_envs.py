@@ -1,4 +1,4 @@
-"""The lock, the conda environment and pyproject.toml agree; profiles and Makefile name real rules."""
+"""The lock, the conda environment and pyproject.toml agree; profiles name real rules."""
 
 import re
 import tomllib
@@ -71,10 +71,3 @@ def test_cluster_profiles_name_rules_and_keep_the_default_triggers(profile: str)
     settings = yaml.safe_load((PROJECT / "profiles" / profile / "config.yaml").read_text())
     assert settings["set-resources"].keys() <= rules()
     assert default.items() <= settings.items()
-
-
-def test_make_status_names_rules() -> None:
-    makefile = (PROJECT / "Makefile").read_text().replace("\\\n", " ")
-    stages = re.search(r"^STAGES := (.+)$", makefile, re.MULTILINE)
-    assert stages
-    assert set(stages[1].split()) <= rules()

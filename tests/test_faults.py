@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from test_workflow import STAGES, TINY, Study, assert_same_tables
+from study import STAGES, TINY, Study, assert_same_tables
 
 ONE: dict[str, Any] = TINY | {
     "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
@@ -73,6 +73,15 @@ def wait_for(stage: str, study: Study, snakemake: subprocess.Popen[bytes]) -> ps
         assert snakemake.poll() is None, f"it ended without a job of {stage}"
         time.sleep(0.02)
     return jobs[stage]
+
+
+def wait_for_file(pattern: str, study: Study, job: psutil.Process) -> None:
+    """Wait until the job has made a file of its network."""
+    runs = True
+    while not list((study.folder / NETWORK).glob(pattern)):
+        assert runs, f"the job ended without a file {pattern}"
+        runs = job.is_running() and job.status() != psutil.STATUS_ZOMBIE
+        time.sleep(0.005)
 
 
 def kill(
@@ -162,8 +171,7 @@ def test_what_is_trained_is_kept_before_snakemake_knows(undisturbed: Study, tmp_
     study = Study(tmp_path, ONE)
     run = started(study)
     job = wait_for("train", study, run)
-    while not (study.folder / MODEL).exists():
-        time.sleep(0.005)
+    wait_for_file(MODEL.name, study, job)
     job.kill()
     run.wait()
     assert not (study.folder / MODEL).exists()  # Snakemake trusts no file of a job that failed
@@ -179,8 +187,7 @@ def test_a_job_that_outlives_its_snakemake_is_not_done_twice(
     study = Study(tmp_path, ONE)
     run = started(study)
     orphan = wait_for("record", study, run)
-    while not list((study.folder / NETWORK).glob(".activations*")):
-        time.sleep(0.005)
+    wait_for_file(".activations*", study, orphan)
     orphan.suspend()
     run.kill()
     run.wait()

@@ -1,4 +1,4 @@
-"""The network against a plain one written straight from the paper's equations, one image at a time."""
+"""The network against a plain one, written straight from the paper's equations."""
 
 import copy
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.func import functional_call
 
-from networks import PAPER, SMALL
+from blocks import PAPER, SMALL
 from plain import PlainNetwork
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.names import LAYERS
@@ -31,72 +32,11 @@ def made(interaction: str, config: Mapping[str, Any] = SMALL, seed: int = 0) -> 
     return network
 
 
-def plain(
-    weights: dict[str, Tensor],
-    interaction: str,
-    config: Mapping[str, Any],
-    image: Tensor,
-    replaced: tuple[str, int, Tensor] | None = None,
-) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
-    """Equations 1 and 2 on one image (1, 100, 100): logits, maps and flows of every timestep."""
-
-    def connect(name: str, x: Tensor, **how: Any) -> Tensor:
-        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        if weight.dim() == 2:
-            return weight @ x.flatten() + bias
-        if name.startswith("topdown"):
-            source = name.removeprefix("topdown.").split("_to_")[0]
-            stride = {"conv1": 3, "conv2": 10}[source]
-            return F.conv_transpose2d(x[None], weight, bias, stride)[0]
-        return F.conv2d(x[None], weight, bias, **how)[0]
-
-    def up_to_map(name: str, fc: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        channels, height, width = shape
-        return connect(name, fc).view(height, width, channels).permute(2, 0, 1)
-
-    maps: list[dict[str, Tensor]] = []
-    all_flows: list[dict[str, Tensor]] = []
-    pooled: dict[str, Tensor] = {}
-    read = []
-    for timestep in range(1, config["timesteps"] + 1):
-        flows: dict[str, Tensor] = {}
-        if timestep > 1 and interaction != "feedforward":
-            for layer in config["lateral"]:
-                flows[layer] = connect(
-                    f"lateral.{layer}",
-                    maps[-1][layer],
-                    **({} if layer == "fc" else {"padding": config["kernel"] // 2}),
-                )
-            for name in config["topdown"]:
-                source, target = name.split("_to_")
-                if source == "fc":
-                    shape = tuple(maps[-1][target].shape)
-                    term = up_to_map(f"topdown.{name}", maps[-1]["fc"], shape)
-                else:
-                    term = connect(f"topdown.{name}", pooled[source])
-                flows[target] = flows[target] + term if target in flows else term
-        if replaced and timestep == replaced[1]:
-            flows[replaced[0]] = replaced[2]
-        zero = torch.zeros(())
-        r = {layer: flows.get(layer, zero) for layer in LAYERS}
-
-        def interact(drive: Tensor, flow: Tensor) -> Tensor:
-            if interaction == "multiplicative":
-                return torch.relu(drive) * (1 + flow)
-            return torch.relu(drive + flow)
-
-        now: dict[str, Tensor] = {}
-        raw = image * (1 + r["input"]) if interaction == "multiplicative" else image + r["input"]
-        now["input"] = raw.clamp(0, 1)
-        now["conv1"] = interact(connect("feedforward.conv1", now["input"]), r["conv1"])
-        pooled["conv1"] = F.max_pool2d(now["conv1"], 3, 3)
-        now["conv2"] = interact(connect("feedforward.conv2", pooled["conv1"]), r["conv2"])
-        pooled["conv2"] = F.max_pool2d(now["conv2"], 3, 3)
-        now["fc"] = interact(connect("feedforward.fc", pooled["conv2"]), r["fc"])
-        maps.append(now)
-        all_flows.append(flows)
-        read.append(now["fc"])
-    return connect("readout", torch.cat(read)), maps, all_flows
+def plain(network: RecurrentNetwork, config: Mapping[str, Any]) -> PlainNetwork:
+    """The plain network with the weights of ``network``."""
+    other = PlainNetwork(network.interaction, config, network.shapes)
+    other.load_state_dict(other.weights_of(network.state_dict()), strict=False)
+    return other
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
@@ -113,35 +53,14 @@ def plain(
 def test_network_equals_the_equations(interaction: str, config: dict[str, Any]) -> None:
     network, images = made(interaction, config), torch.rand(2, 1, 100, 100)
     with torch.inference_mode():
-        run = network(images)
-        for n, image in enumerate(images):
-            logits, maps, flows = plain(network.state_dict(), interaction, config, image)
-            torch.testing.assert_close(run.logits[n], logits, atol=1e-5, rtol=1e-4)
-            for t in range(config["timesteps"]):
-                assert set(run.flows[t]) == set(flows[t])
-                for layer in LAYERS:
-                    ours = run.activities[t].maps[layer][n]
-                    torch.testing.assert_close(ours, maps[t][layer], atol=1e-5, rtol=1e-4)
-                for layer, flow in flows[t].items():
-                    torch.testing.assert_close(run.flows[t][layer][n], flow, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
-def test_network_equals_the_one_that_the_benchmark_measures_against(interaction: str) -> None:
-    network, images = made(interaction), torch.rand(2, 1, 100, 100)
-    other = PlainNetwork(interaction, SMALL, network.shapes)
-    other.copy_weights(network)
-    flow = torch.randn(2, *network.shapes["conv1"])
-    with torch.inference_mode():
-        run, (logits, flows) = network(images), other(images)
-        torch.testing.assert_close(run.logits, logits, atol=1e-5, rtol=1e-4)
-        for ours, theirs in zip(run.flows, flows, strict=True):
-            for layer in ours:
-                torch.testing.assert_close(ours[layer], theirs[layer], atol=1e-5, rtol=1e-4)
-        changed = network(images, Intervention("conv1", 2, flow)).logits
-        torch.testing.assert_close(
-            changed, other(images, ("conv1", 2, flow))[0], atol=1e-4, rtol=1e-4
-        )
+        run, (logits, maps, flows) = network(images), plain(network, config)(images)
+    close = {"atol": 1e-5, "rtol": 1e-4}
+    torch.testing.assert_close(run.logits, logits, **close)
+    assert [activity.maps.keys() for activity in run.activities] == [set(LAYERS)] * len(maps)
+    for ours, theirs in zip(run.activities, maps, strict=True):
+        torch.testing.assert_close(ours.maps, theirs, **close)
+    for ours, theirs in zip(run.flows, flows, strict=True):
+        torch.testing.assert_close(ours, theirs, **close)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -162,7 +81,8 @@ def test_gradients_equal_those_of_the_equations(interaction: str) -> None:
     labels = torch.tensor([3, 11])
     F.cross_entropy(network(images).logits, labels).backward()
     weights = {n: w.detach().clone().requires_grad_() for n, w in network.state_dict().items()}
-    logits = torch.stack([plain(weights, interaction, SMALL, image)[0] for image in images])
+    other = PlainNetwork(interaction, SMALL, network.shapes)
+    logits, *_ = functional_call(other, other.weights_of(weights), (images,))
     F.cross_entropy(logits, labels).backward()
     for name, parameter in network.named_parameters():
         expected = weights[name].grad
@@ -224,10 +144,8 @@ def test_intervention_equals_a_full_rerun(interaction: str, layer: str, timestep
     with torch.inference_mode():
         known = network(images)
         short, full = network(images, intervention, known), network(images, intervention)
-        for n, image in enumerate(images):
-            replaced = (layer, timestep, flow[n])
-            logits = plain(network.state_dict(), interaction, SMALL, image, replaced)[0]
-            torch.testing.assert_close(full.logits[n], logits, atol=1e-5, rtol=1e-4)
+        logits, *_ = plain(network, SMALL)(images, (layer, timestep, flow))
+    torch.testing.assert_close(full.logits, logits, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(short.logits, full.logits, atol=1e-6, rtol=1e-5)
     assert not torch.allclose(full.logits, known.logits)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import SMALL
+from blocks import SMALL
 from recurrence.job import Progress
 from recurrence.names import RENDERINGS
 from recurrence.network import Intervention, RecurrentNetwork

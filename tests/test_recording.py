@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from networks import SMALL
+from blocks import SMALL
 from recurrence import storage
 from recurrence.job import Progress
 from recurrence.names import LABELS

@@ -10,27 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from networks import SMALL
+from blocks import SMALL, TRAINING
 from recurrence import training
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
 from recurrence.renderers import renderer
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.training import DivergedError, distribution_at, learning_rate, state_file, train
-
-CONFIG: dict[str, Any] = {
-    "iterations": 12,
-    "batch": 4,
-    "learning_rate": 1e-3,
-    "warmup": 4,
-    "cooldown": 5,
-    "curriculum": 4,
-    "clip_norm": 1.0,
-    "precision": "bfloat16",
-    "validation_scenes": 64,
-    "validate_every": 5,
-    "checkpoint_every": 3,
-}
 
 
 class Killed(BaseException):
@@ -54,7 +40,7 @@ class KillAt(Progress):
 def run(
     sources: Sources,
     state: Path,
-    config: dict[str, Any] = CONFIG,
+    config: dict[str, Any] = TRAINING,
     kill_at: int = 0,
     distribution: SceneDistribution = SceneDistribution(),  # noqa: B008
 ) -> tuple[RecurrentNetwork, pd.DataFrame]:
@@ -96,9 +82,17 @@ def test_progress_tells_loss_accuracy_and_time_left(
 ) -> None:
     torch.manual_seed(0)
     network, cpu = RecurrentNetwork("multiplicative", SMALL), torch.device("cpu")
-    progress = Progress("train_network", ["additive", "1"], CONFIG["iterations"], every=0)
+    progress = Progress("train_network", ["additive", "1"], TRAINING["iterations"], every=0)
     train(
-        network, sources, sources, SceneDistribution(), CONFIG, 3, tmp_path / "s.pt", cpu, progress
+        network,
+        sources,
+        sources,
+        SceneDistribution(),
+        TRAINING,
+        3,
+        tmp_path / "s.pt",
+        cpu,
+        progress,
     )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 12
@@ -108,7 +102,7 @@ def test_progress_tells_loss_accuracy_and_time_left(
 
 
 def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:
-    config = CONFIG | {"iterations": 3, "precision": "float32", "clip_norm": None}
+    config = TRAINING | {"iterations": 3, "precision": "float32", "clip_norm": None}
     network, _ = run(sources, tmp_path / "state.pt", config)
     torch.manual_seed(0)
     plain = RecurrentNetwork("multiplicative", SMALL)
@@ -137,7 +131,12 @@ def test_training_learns(sources: Sources, tmp_path: Path) -> None:
     one_each = [int((sources.categories == category).argmax()) for category in range(20)]
     few = Sources(sources.images[one_each], sources.categories[one_each], 10)
     easy = SceneDistribution(clutter=0, scale_jitter=0, angle_jitter=0, location_jitter=0)
-    config = CONFIG | {"iterations": 150, "batch": 16, "validate_every": 50, "learning_rate": 1e-2}
+    config = TRAINING | {
+        "iterations": 150,
+        "batch": 16,
+        "validate_every": 50,
+        "learning_rate": 1e-2,
+    }
     _, curve = run(few, tmp_path / "state.pt", config, distribution=easy)
     assert curve.loss.iloc[0] == pytest.approx(math.log(20), abs=0.3)
     assert curve.validation_loss.iloc[-1] < 2.5
@@ -170,7 +169,7 @@ def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
     before = begun.read_bytes()
     monkeypatch.setattr(training, "learning_rate", lambda i, _: rates.get(i, 1e-3))
     with pytest.raises(DivergedError, match=rf"{told}.*training\.learning_rate"):
-        run(sources, begun, CONFIG | {"clip_norm": None})
+        run(sources, begun, TRAINING | {"clip_norm": None})
     assert begun.read_bytes() == before
 
 

@@ -15,91 +15,9 @@ import yaml
 from safetensors import safe_open
 
 from recurrence.checkpoints import CURVE
+from study import CHECKPOINTS, ROOT, STAGES, TINY, Study, assert_same_tables
 
-ROOT = Path(__file__).parents[1]
-PROJECT = (
-    "Snakefile",
-    "config.yaml",
-    "workflow",
-    "profiles",
-    "envs",
-    "data/published",
-    "tests/sample",
-)
-TINY: dict[str, Any] = {
-    "run": {
-        "name": "tiny",
-        "interactions": ["multiplicative", "additive", "feedforward"],
-        "instances": 2,
-    },
-    "data": {"source": "sample", "folder": "data/sample", "validation": 100},
-    "scenes": {"shard": 30},
-    "network": {"timesteps": 3, "channels": {"conv1": 2, "conv2": 3}, "units": 8},
-    "training": {
-        "iterations": 6,
-        "batch": 4,
-        "warmup": 2,
-        "cooldown": 2,
-        "curriculum": 2,
-        "validation_scenes": 10,
-        "validate_every": 3,
-        "checkpoint_every": 2,
-    },
-    "record": {"scenes": 40},
-    "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30},
-    "perturbation": {"repeats": 1, "scenes": 3},
-    "figures": {"dpi": 40},
-}
-CHECKPOINTS = ["one.pth", "two.pth"]  # for plans alone, so that they need hold nothing
 FIGURES = ("1", "2A", "2B", "3A", "3B", "4A", "4B", "4C", "4D", "S1", "S2A", "S2B", "S2C", "S3")
-
-
-class Study:
-    """A copy of the project in a folder of its own."""
-
-    def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
-        self.folder = folder
-        for name in PROJECT:
-            source, target = ROOT / name, folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, target)
-        self.configure(overlay)
-
-    def configure(self, overlay: dict[str, Any]) -> None:
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
-
-    def command(self, *words: str) -> list[str]:
-        """The call of Snakemake; a later --cores counts."""
-        cores = () if "--cores" in words else ("--cores", "2")
-        return [sys.executable, "-m", "snakemake", *cores, "--configfile", "tiny.yaml", *words]
-
-    def snakemake(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            **how,
-        )
-
-    def planned(self, *words: str) -> dict[str, int]:
-        """How often each rule would run now; the target ``all`` does not count."""
-        told = self.snakemake("--dry-run", *words)
-        assert told.returncode == 0, told.stdout + told.stderr
-        stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
-        return {rule: int(count) for rule, count in stats if rule not in ("total", "all")}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    study = Study(tmp_path_factory.mktemp("study"), TINY)
-    for file in CHECKPOINTS:
-        (study.folder / file).touch()
-    told = study.snakemake()
-    assert told.returncode == 0, told.stdout + told.stderr
-    return study
 
 
 def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
@@ -155,7 +73,6 @@ def test_a_second_run_does_nothing(finished: Study) -> None:
     assert finished.planned() == {}
 
 
-STAGES = ("train", "record", "decode", "perturb")
 TRAINED = {"train_network", "record_network", "decode_network", "perturb_network"}
 END = {"tables", "scorecard", "figure", "report"}
 TRAINING = TRAINED | END
@@ -260,16 +177,6 @@ def test_smoke_on_one_core_and_two_gives_the_same_tables(tmp_path: Path) -> None
     assert_same_tables(*(study.folder / "results/smoke" for study in (one, two)))
 
 
-def assert_same_tables(*runs: Path) -> None:
-    """All tables of two runs, of each network and of all, are the same to the last digit."""
-    names = [sorted(path.relative_to(run) for path in run.rglob("*.csv")) for run in runs]
-    assert names[0] == names[1] and len(names[0]) >= 12
-    for name in names[0]:
-        speed = {"columns": "scenes_per_second", "errors": "ignore"}
-        tables = [pd.read_csv(run / name).drop(**speed) for run in runs]
-        pd.testing.assert_frame_equal(*tables, check_exact=True, obj=str(name))
-
-
 def test_more_instances_train_the_new_networks_alone(finished: Study) -> None:
     finished.configure(overlay_of("run.instances", 3))
     try:
@@ -316,6 +223,7 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
         path.write_bytes(kept)
     assert re.search(r"^train_network +12 +0$", told, re.MULTILINE)
     assert re.search(r"^report +0 +1$", told, re.MULTILINE)
+    assert set(re.findall(r"^(\w+) +\d", told, re.MULTILINE)) == set(finished.planned("--forceall"))
 
 
 def test_the_estimate_counts_what_is_left(finished: Study) -> None:
@@ -397,16 +305,14 @@ def test_the_order_of_keys_reruns_nothing(finished: Study) -> None:
 
 
 def test_a_network_declares_the_memory_that_it_stays_below(finished: Study) -> None:
-    folder = finished.folder / "workflow/rules"
-    assert "\nMEMORY = 2500 " in (folder / "common.smk").read_text()
-    for stage in STAGES:
-        _, *rules = (folder / f"{stage}.smk").read_text().split("\nrule ")
-        for rule in rules:
-            assert "mem_mb=MEMORY" in rule or rule.startswith("import_network")
+    told = finished.snakemake("--dry-run", "--forceall").stdout
+    jobs = re.findall(r"^rule (\w+_(?:network|scenes)):\n(.*?)\n\n", told, re.MULTILINE | re.DOTALL)
+    assert len(jobs) == 6 * 4 + 1  # and the scenes' own read-outs
+    assert all(re.search(r"mem_mb=2500\b", facts) for _, facts in jobs)
     files = [
         f for stage in STAGES for f in finished.folder.glob(f"results/tiny/benchmarks/{stage}/*")
     ]
-    assert len(files) == 6 * 4 + 1  # and the scenes' own read-outs
+    assert len(files) == len(jobs)
     assert all(float(pd.read_csv(file, sep="\t").max_rss[0]) < 2500 for file in files)
 
 

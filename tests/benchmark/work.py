@@ -1,5 +1,6 @@
 """The work that is measured, plain and fast. Each method prepares it and returns a function that does it once."""
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Subject:
     @cached_property
     def plain(self) -> PlainNetwork:
         plain = PlainNetwork(self.fast.interaction, CONFIG["network"], self.fast.shapes).eval()
-        plain.copy_weights(self.fast)
+        plain.load_state_dict(plain.weights_of(self.fast.state_dict()), strict=False)
         return plain
 
     @cached_property
@@ -92,8 +93,7 @@ class Subject:
 
     def train_plainly(self, iterations: int) -> Work:
         """Train, scenes included: scipy, eager float32, with the connections of both interactions."""
-        shapes = RecurrentNetwork("multiplicative", CONFIG["network"]).shapes
-        network = PlainNetwork("multiplicative", CONFIG["network"], shapes)
+        network = copy.deepcopy(self.plain)
 
         def batch(indices: range) -> tuple[Tensor, Tensor]:
             recipe = sample(self.sources, DISTRIBUTION, 1, indices)
@@ -105,12 +105,14 @@ class Subject:
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
         done = 0
 
-        def work() -> None:
+        def work() -> npt.NDArray[np.float64]:
             nonlocal done
+            losses = []
             for _ in range(iterations):
                 images, categories = batch(range(done * size, (done + 1) * size))
                 done += 1
-                _update(network, network(images)[0], categories, optimizer)
+                losses.append(_update(network, network(images)[0], categories, optimizer))
+            return np.array(losses)
 
         return work
 
@@ -122,20 +124,26 @@ class Subject:
     ) -> Work:
         """Train as the workflow does: the scenes of the next iteration are painted at the same time."""
         network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
+        same = self.fast.state_dict()
+        if timesteps != self.fast.timesteps:
+            del same["readout.weight"]
+        network.load_state_dict(same, strict=False)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
         batch = partial(draw, renderer(self.sources, CPU), self.sources, DISTRIBUTION, 1)
         painter = ThreadPoolExecutor(1)
         upcoming, done = painter.submit(batch, range(size)), 0
 
-        def work() -> None:
+        def work() -> npt.NDArray[np.float64]:
             nonlocal upcoming, done
+            losses = []
             for _ in range(iterations):
                 images, categories = upcoming.result()
                 done += 1
                 upcoming = painter.submit(batch, range(done * size, (done + 1) * size))
                 with mixed_precision(CPU, CONFIG["training"]["precision"]):
                     logits = network(images).logits
-                _update(network, logits.float(), categories, optimizer)
+                losses.append(_update(network, logits.float(), categories, optimizer))
+            return np.array(losses)
 
         return work
 
@@ -171,7 +179,7 @@ class Subject:
         )
         category = recipe.labels(self.sources)["category"]
         images = _painted_plainly(self.sources, recipe)
-        _, flows = self.plain(images)
+        *_, flows = self.plain(images)
         found: dict[tuple[str, int, str], list[float]] = {}
         for variable in ALTERATIONS:
             altered = _painted_plainly(
@@ -180,7 +188,7 @@ class Subject:
             for t, here in enumerate(flows):
                 for layer, flow in here.items():
                     for kind in ("systematic", "control"):
-                        other = self.plain(altered)[1][t][layer]
+                        other = self.plain(altered)[2][t][layer]
                         if kind == "control":
                             change = (other - flow).flatten(1).gather(1, permutations[layer])
                             other = flow + change.view(flow.shape)
@@ -245,11 +253,14 @@ class Subject:
 
 def _update(
     network: torch.nn.Module, logits: Tensor, categories: Tensor, optimizer: torch.optim.Optimizer
-) -> None:
+) -> float:
+    """One step of training; gives the loss before it."""
     optimizer.zero_grad()
-    F.cross_entropy(logits, categories).backward()
+    loss = F.cross_entropy(logits, categories)
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()
+    return loss.item()
 
 
 def _painted_plainly(sources: Sources, recipe: Any) -> Tensor:

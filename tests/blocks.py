@@ -1,4 +1,4 @@
-"""The ``network`` blocks that several tests use."""
+"""The blocks ``network`` and ``training`` that several tests use."""
 
 from typing import Any
 
@@ -18,3 +18,16 @@ PAPER: dict[str, Any] = {
     ],
 }
 SMALL = {**PAPER, "channels": {"conv1": 3, "conv2": 4}, "units": 10, "timesteps": 3}
+TRAINING: dict[str, Any] = {
+    "iterations": 12,
+    "batch": 4,
+    "learning_rate": 1e-3,
+    "warmup": 4,
+    "cooldown": 5,
+    "curriculum": 4,
+    "clip_norm": 1.0,
+    "precision": "bfloat16",
+    "validation_scenes": 64,
+    "validate_every": 5,
+    "checkpoint_every": 3,
+}

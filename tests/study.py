@@ -1,0 +1,96 @@
+"""A small study in a folder of its own, for the tests that run the workflow, and what is asked of its results."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = (
+    "Snakefile",
+    "config.yaml",
+    "workflow",
+    "profiles",
+    "envs",
+    "data/published",
+    "tests/sample",
+)
+TINY: dict[str, Any] = {
+    "run": {
+        "name": "tiny",
+        "interactions": ["multiplicative", "additive", "feedforward"],
+        "instances": 2,
+    },
+    "data": {"source": "sample", "folder": "data/sample", "validation": 100},
+    "scenes": {"shard": 30},
+    "network": {"timesteps": 3, "channels": {"conv1": 2, "conv2": 3}, "units": 8},
+    "training": {
+        "iterations": 6,
+        "batch": 4,
+        "warmup": 2,
+        "cooldown": 2,
+        "curriculum": 2,
+        "validation_scenes": 10,
+        "validate_every": 3,
+        "checkpoint_every": 2,
+    },
+    "record": {"scenes": 40},
+    "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30},
+    "perturbation": {"repeats": 1, "scenes": 3},
+    "figures": {"dpi": 40},
+}
+CHECKPOINTS = ["one.pth", "two.pth"]  # of `finished`: for plans alone, so that they are empty
+STAGES = ("train", "record", "decode", "perturb")
+
+
+class Study:
+    """A copy of the project in a folder of its own."""
+
+    def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
+        self.folder = folder
+        for name in PROJECT:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, target)
+        self.configure(overlay)
+
+    def configure(self, overlay: dict[str, Any]) -> None:
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
+
+    def command(self, *words: str) -> list[str]:
+        """The call of Snakemake; a later --cores counts."""
+        cores = () if "--cores" in words else ("--cores", "2")
+        return [sys.executable, "-m", "snakemake", *cores, "--configfile", "tiny.yaml", *words]
+
+    def snakemake(self, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **how,
+        )
+
+    def planned(self, *words: str) -> dict[str, int]:
+        """How often each rule would run now; the target ``all`` does not count."""
+        told = self.snakemake("--dry-run", *words)
+        assert told.returncode == 0, told.stdout + told.stderr
+        stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
+        return {rule: int(count) for rule, count in stats if rule not in ("total", "all")}
+
+
+def assert_same_tables(*runs: Path) -> None:
+    """All tables of two runs, of each network and of all, are the same to the last digit."""
+    names = [sorted(path.relative_to(run) for path in run.rglob("*.csv")) for run in runs]
+    assert names[0] == names[1] and len(names[0]) >= 12
+    for name in names[0]:
+        speed = {"columns": "scenes_per_second", "errors": "ignore"}
+        tables = [pd.read_csv(run / name).drop(**speed) for run in runs]
+        pd.testing.assert_frame_equal(*tables, check_exact=True, obj=str(name))
