@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_params_from_file
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from safetensors.numpy import save_file
@@ -129,6 +131,50 @@ def test_a_rerun_gives_the_same_bytes(name: str, whole: dict[str, str], tmp_path
     for kind in ("pdf", "png"):
         first, second = ((tmp_path / f"{copy}.{kind}").read_bytes() for copy in "ab")
         assert first == second
+
+
+HOSTILE = """\
+image.origin: lower
+image.cmap: jet
+image.interpolation: bicubic
+axes.facecolor: red
+axes.grid: True
+axes.autolimit_mode: round_numbers
+axes.prop_cycle: cycler('color', ['yellow'])
+figure.facecolor: green
+figure.autolayout: True
+savefig.bbox: tight
+savefig.transparent: True
+font.size: 20
+mathtext.fontset: stix
+lines.linestyle: :
+legend.loc: center
+text.color: blue
+text.usetex: True
+pdf.compression: 0
+path.sketch: 5, 100, 2
+"""
+
+
+@pytest.mark.parametrize("name", ["1", "2A", "3A", "3B", "4A", "4C", "4D"])
+def test_the_users_settings_of_matplotlib_change_nothing(
+    name: str, whole: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "matplotlibrc").write_text(HOSTILE)
+    for folder, settings in (
+        ("plain", {}),
+        ("users", rc_params_from_file(tmp_path / "matplotlibrc")),
+    ):
+        (tmp_path / folder).mkdir()
+        with mpl.rc_context(settings):
+            save(
+                draw(name, whole, BLOCK),
+                tmp_path / folder / "a.pdf",
+                tmp_path / folder / "a.png",
+                50,
+            )
+    for file in ("a.pdf", "a.png"):
+        assert (tmp_path / "plain" / file).read_bytes() == (tmp_path / "users" / file).read_bytes()
 
 
 def test_decoding_lines_are_the_means_of_the_table(whole: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+import matplotlib.style as mpl_style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ from recurrence.names import AUXILIARY, CHANCE, LAYERS
 from recurrence.statistics import bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
-STYLE: dict[Any, Any] = {
+OWN_STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures look the same everywhere
     "font.size": 7.5,
     "axes.titlesize": 8.5,
@@ -42,6 +42,11 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7.5,
     "pdf.fonttype": 42,
 }
+# Over the default style, so that the user's own settings do not count.
+STYLE: list[str | Path | dict[str, Any]] = [
+    "default",
+    OWN_STYLE,
+]  # whatever the user's settings are
 # Okabe & Ito's colours, told apart by colour-blind readers too; markers repeat the distinction.
 LAYER_STYLE: dict[Any, Any] = {
     "input": ("#0072B2", "o"),
@@ -56,7 +61,7 @@ ORIGINAL, SYSTEMATIC, CONTROL = "#000000", "#D55E00", "#56B4E9"
 def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
     """Write ``figure`` as PDF and PNG, without dates: a rerun gives the same bytes."""
     FigureCanvasAgg(figure)
-    with mpl.rc_context(STYLE):
+    with mpl_style.context(STYLE):
         with atomic(pdf) as temporary:
             figure.savefig(temporary, format="pdf", dpi=dpi, metadata={"CreationDate": None})
         with atomic(png) as temporary:
@@ -70,7 +75,7 @@ def draw(name: str, files: Files, block: Block) -> Figure:
     """
     figure = FIGURES[name]
     functions = {**vars(diagrams), **vars(pictures), **globals()}
-    with mpl.rc_context(STYLE):
+    with mpl_style.context(STYLE):
         return functions[figure.function](files, block, **figure.options)
 
 
