@@ -129,12 +129,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a list": (list(WEIGHTS.values()), "is not a state dict"),
     "weights within a dict": ({"state_dict": WEIGHTS}, "is not a state dict"),
     "something beside": ({**WEIGHTS, "iteration": 300_000}, "is not a state dict"),
-    "code": ({**WEIGHTS, "conv1.bias": Code()}, "holds other objects, which could run code"),
+    "code": ({**WEIGHTS, "conv1.bias": Code()}, "has other objects, which could run code"),
     "too few": (
         {k: w for k, w in WEIGHTS.items() if k not in ("fc1.bias", "c1xb.weight")},
         r"it lacks fc1\.bias, c1xb\.weight$",
     ),
-    "too many": ({**WEIGHTS, "fc3.bias": torch.zeros(1)}, r"it has fc3\.bias, which those"),
+    "too many": ({**WEIGHTS, "fc3.bias": torch.zeros(1)}, r"it has fc3\.bias, which a released"),
     "channels": (
         released({**SMALL, "channels": {"conv1": 3, "conv2": 5}}),
         r"does not fit the configured network: network\.channels\.conv2 is 5 there and 4 in the",
@@ -174,14 +174,14 @@ def test_what_is_no_released_network_of_the_configured_sizes_is_refused_by_name(
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, share: float) -> None:
     path = saved(tmp_path, "additive", WEIGHTS)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights alone.* damaged"):
+    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights only.* damaged"):
         import_checkpoint(path, "additive", SMALL)
     path.write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights alone"):
+    with pytest.raises(ValueError, match=r"num_1\.pth is not a file of weights only"):
         import_checkpoint(path, "additive", SMALL)
 
 
-def test_a_file_that_is_not_there_is_another_matter(tmp_path: Path) -> None:
+def test_a_missing_file_is_another_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         import_checkpoint(tmp_path / "network.pth", "additive", SMALL)
 
@@ -189,10 +189,10 @@ def test_a_file_that_is_not_there_is_another_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "asked"),
     [
-        ("rnn_bglt_0111_t_3_num_1.pth", {}, "0111 in its name .* is not 1011"),
-        ("rnn_bglt_1111_t_3_num_1.pth", {}, "1111 in its name .* is not 1011"),
-        ("rnn_bglt_1001_t_3_num_1.pth", {}, "1001 in its name .* is not 1011"),
-        ("rnn_bglt_1011_t_3_num_1.pth", {"topdown": []}, "1011 in its name .* is not 1010"),
+        ("rnn_bglt_0111_t_3_num_1.pth", {}, "0111 .* need 1011"),
+        ("rnn_bglt_1111_t_3_num_1.pth", {}, "1111 .* need 1011"),
+        ("rnn_bglt_1001_t_3_num_1.pth", {}, "1001 .* need 1011"),
+        ("rnn_bglt_1011_t_3_num_1.pth", {"topdown": []}, "1011 .* need 1010"),
     ],
 )
 def test_another_networks_name_is_refused(
@@ -200,7 +200,7 @@ def test_another_networks_name_is_refused(
 ) -> None:
     path = tmp_path / name
     torch.save(WEIGHTS, path)
-    with pytest.raises(ValueError, match=rf"^{path} is another network: {asked}"):
+    with pytest.raises(ValueError, match=rf"^{path} is another network: its name has {asked}"):
         import_checkpoint(path, "additive", {**SMALL, **change})
     path = path.rename(tmp_path / "mine.pth")
     import_checkpoint(path, "additive", {**SMALL, **change})

@@ -1,10 +1,10 @@
 """The authors' released networks (OSF project pf4u5, ``rnn_bglt_*.pth``), read as networks of this project.
 
-A released file is a PyTorch state dict. Beside the layers it has nine recurrent connections, named
-by source and target, and each of them twice: ``b``, added to the drive, and ``g``, multiplied with
-it. The digits in the file's name say what the network really used: additive, multiplicative,
+A released file is a PyTorch state dict. Besides the layers it has nine recurrent connections, named
+by source and target. Each of them is there twice: ``b`` is added to the drive, ``g`` is multiplied
+with it. The digits in the file's name say which of them the network used: additive, multiplicative,
 lateral and top-down connections. A connection from fc to a map has its rows in the order channel,
-height, width (the released ``train.py``: ``view(-1, channels, height, width)``).
+height, width (in the released script: ``view(-1, channels, height, width)``).
 """
 
 import re
@@ -18,7 +18,7 @@ from torch import Tensor
 from recurrence.connections import ToMap
 from recurrence.network import RecurrentNetwork
 
-CURVE = (  # the columns of training.csv, which has no rows for a network that was not trained here
+CURVE = (  # the columns of training.csv, which has no rows for an imported network
     "iteration",
     "loss",
     "validation_loss",
@@ -54,16 +54,16 @@ def import_checkpoint(
 ) -> RecurrentNetwork:
     """Read a released network; ``interaction`` is multiplicative or additive, ``config`` the block ``network``.
 
-    Connections that ``config`` does not name are left out. Raises ``ValueError`` that names the
-    file when it is not a state dict of weights alone, its weights are not those of a released
-    network or not of the sizes in ``config``, or its name says that it is another network.
+    Connections that ``config`` does not name are left out. Raises ``ValueError``, naming the file, when
+    it is not a state dict of weights only, when its weights are not those of a released network or do
+    not have the sizes in ``config``, or when its name says that it is another network.
     """
     _check_name(path, interaction, config)
     released = _load(path)
     network = RecurrentNetwork(interaction, config)
     state = network.state_dict()
     used = FEEDFORWARD | {name + VARIANTS[interaction]: ours for name, ours in RECURRENT.items()}
-    names = {  # of the weights: theirs -> ours
+    names = {  # of weights, from theirs to ours
         f"{theirs}.{part}": f"{ours}.{part}"
         for theirs, ours in used.items()
         for part in PARTS
@@ -85,38 +85,38 @@ def import_checkpoint(
 
 
 def _check_name(path: str | Path, interaction: str, config: Mapping[str, Any]) -> None:
-    """A file with another name than the released ones is not judged by it."""
+    """Compare the digits in a released file's name; other names are accepted."""
     found = re.match(r"rnn_bglt_([01]{4})_t_\d+_num_\d+", Path(path).name)
     parts = (*(interaction == name for name in VARIANTS), config["lateral"], config["topdown"])
     asked = "".join("1" if part else "0" for part in parts)
     if found and found[1] != asked:
         raise ValueError(
-            f"{path} is another network: {found[1]} in its name (additive, multiplicative, lateral, "
-            f"top-down) is not {asked}, which the interaction {interaction}, network.lateral and "
-            "network.topdown ask for"
+            f"{path} is another network: its name has {found[1]} (additive, multiplicative, lateral, "
+            f"top-down), but the interaction {interaction}, network.lateral and network.topdown "
+            f"need {asked}"
         )
 
 
 def _load(path: str | Path) -> dict[str, Tensor]:
-    """The released weights by their names; no code in the file is run."""
+    """Read the released weights, by name. No code in the file is run."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # of many types: whatever the bytes of a broken file lead to
+    except Exception as error:  # of any type: a damaged file can raise anything
         raise ValueError(
-            f"{path} is not a file of weights alone, as torch.save(network.state_dict(), ...) "
-            "writes: it is damaged, or holds other objects, which could run code and are not loaded"
+            f"{path} is not a file of weights only, as torch.save(network.state_dict(), ...) writes: "
+            "it is damaged, or has other objects, which could run code and are not loaded"
         ) from error
     if not isinstance(loaded, dict) or not all(isinstance(w, Tensor) for w in loaded.values()):
-        raise ValueError(f"{path} is not a state dict: weights by their names, and nothing else")
+        raise ValueError(f"{path} is not a state dict: weights by name, and nothing else")
     connections = [name + variant for name in RECURRENT for variant in VARIANTS.values()]
     known = [f"{name}.{part}" for name in (*FEEDFORWARD, *connections) for part in PARTS]
     if missing := [name for name in known if name not in loaded]:
         raise ValueError(f"{path} is not a released network: it lacks {', '.join(missing)}")
     if unknown := [str(name) for name in loaded if name not in known]:
         raise ValueError(
-            f"{path} is not a released network: it has {', '.join(unknown)}, which those have not"
+            f"{path} is not a released network: it has {', '.join(unknown)}, which a released network has not"
         )
     return loaded
 

@@ -1,8 +1,8 @@
-"""The network's convolutions and its linear maps from fc (SPEC 2), computed as suits a CPU.
+"""The network's convolutions and its linear maps from fc (docs/experiment.md 2), computed in ways that suit a CPU.
 
-Each has the parameters and the result of a plain PyTorch layer. What it computes with (weights
-folded, cast, in another order) is derived from the parameters once a forward pass over all timesteps,
-or once for several passes (:func:`fixed_parameters`).
+Each has the parameters and the result of a plain PyTorch layer. It computes with derived weights
+(folded, cast, in another order). They are derived from the parameters once for each forward pass
+over all timesteps, or once for several passes (:func:`fixed_parameters`).
 """
 
 from abc import ABC, abstractmethod
@@ -23,10 +23,10 @@ class Deriving(nn.Module, ABC):
 
     @abstractmethod
     def derive(self, *how: Any) -> Any:
-        """Derive them."""
+        """Compute the derived tensors."""
 
     def derived(self, *how: Any) -> Any:
-        """What :meth:`derive` gives, which within :func:`fixed_parameters` is done once."""
+        """The result of :meth:`derive`, which is computed once within :func:`fixed_parameters`."""
         if self._kept is None:
             return self.derive(*how)
         if how not in self._kept:
@@ -36,7 +36,7 @@ class Deriving(nn.Module, ABC):
 
 @contextmanager
 def fixed_parameters(network: nn.Module) -> Iterator[None]:
-    """Forward passes during which the parameters stay as they are. Contexts may be nested: the outermost counts."""
+    """A context for forward passes in which the parameters do not change. It may be nested: the outermost counts."""
     layers = [
         layer for layer in network.modules() if isinstance(layer, Deriving) and layer._kept is None
     ]
@@ -50,21 +50,21 @@ def fixed_parameters(network: nn.Module) -> Iterator[None]:
 
 
 class RowConvolution(Deriving, nn.Conv2d):
-    """A convolution with stride 1, computed with neighbouring pixels of a row folded into channels.
+    """A convolution with stride 1 that folds neighbouring pixels of a row into channels.
 
     The parameters and the result are those of ``nn.Conv2d``. A channels-last map of few channels
-    is, without a copy, a map of more channels and fewer columns; the extra arithmetic on the zeros
-    between the weights is small against what a CPU's vector units lose on fewer than 16 channels.
-    Where the columns cannot be folded evenly (on the image: with kernels of 3, 7 or 11 pixels), it is
-    PyTorch's convolution.
+    can be read, without a copy, as a map of more channels and fewer columns. The extra arithmetic on
+    zeros between the weights costs less than a CPU's vector units lose on fewer than 16 channels.
+    Where the columns cannot be folded evenly (on the image with kernels of 3, 7 or 11 pixels),
+    PyTorch's convolution is used.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """From (batch, channels, height, width) to the same of the output."""
+        """From (batch, channels, height, width) to (batch, filters, rows, columns)."""
         height, width = input.shape[2:]
         kernel, padding = self.kernel_size[0], int(self.padding[0])
         columns = width + 2 * padding - kernel + 1
-        # To 4 and 16 or more channels; more is slower again, for the zeros.
+        # Folds to 4 channels in and 16 or more out. More folding is slower again, because of the zeros.
         fold = 4 if self.in_channels == 1 else 2 if self.out_channels < 16 else 1
         if fold == 1 or width % fold or columns % fold:
             return super().forward(input)
@@ -97,9 +97,9 @@ class RowConvolution(Deriving, nn.Conv2d):
 class UpConvolution(Deriving, nn.ConvTranspose2d):
     """A transposed convolution without padding, computed as a dense convolution and a shuffle of pixels.
 
-    With stride s the output falls into s x s phases, each an ordinary convolution of the input with
-    every s-th weight. The parameters and the result are those of ``nn.ConvTranspose2d``; for large
-    strides it is many times faster on a CPU.
+    With stride s the output has s x s phases. Each is an ordinary convolution of the input with every
+    s-th weight. The parameters and the result are those of ``nn.ConvTranspose2d``. With large strides
+    it is many times faster on a CPU.
     """
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
@@ -108,15 +108,15 @@ class UpConvolution(Deriving, nn.ConvTranspose2d):
         taps = -(-kernel // stride)
         missing, blocks = taps * stride - kernel, input.shape[-1] + taps - 1
         weight, bias = self.derived()
-        # Padded beforehand: with so much of it oneDNN's convolution is several times slower.
+        # Padded beforehand: with this much padding, oneDNN's convolution is several times slower.
         padded = F.pad(input, (taps - 1,) * 4)
-        if taps == 2:  # four neighbours of few pixels: faster still as a matrix product
+        if taps == 2:  # four neighbours of few pixels: a matrix product is faster still
             near = padded.permute(0, 2, 3, 1)
             corners = [near[:, i : i + blocks, j : j + blocks] for i in (0, 1) for j in (0, 1)]
             phases = F.linear(torch.cat(corners, -1), weight.flatten(1), bias)
         else:
             phases = F.conv2d(padded, weight.permute(0, 3, 1, 2), bias).permute(0, 2, 3, 1)
-        # Long runs move together: (batch, block row, block column, phase row, [phase column, channel]).
+        # The last axis moves as one: (batch, block row, block column, phase row, [phase column, channel]).
         phases = phases.reshape(-1, blocks, blocks, stride, stride * channels).transpose(2, 3)
         pixels = phases.reshape(-1, blocks * stride, blocks * stride, channels)
         return F.pad(pixels, (0, 0, 0, -missing, 0, -missing)).permute(0, 3, 1, 2)
@@ -136,8 +136,7 @@ class UpConvolution(Deriving, nn.ConvTranspose2d):
 class ToMap(Deriving, nn.Linear):
     """A linear connection from the fc layer to a map (channels, height, width).
 
-    Its rows are in the order height, width, channel, which is how a channels-last map lies in
-    memory.
+    Its rows are in the order height, width, channel: the order of a channels-last map in memory.
     """
 
     def __init__(self, units: int, shape: tuple[int, int, int]) -> None:
@@ -150,16 +149,16 @@ class ToMap(Deriving, nn.Linear):
         return flat.view(-1, self.height, self.width, self.channels).permute(0, 3, 1, 2)
 
     def derive(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
-        """Weight and bias, under autocast in bfloat16, and a place for what their gradients are made of."""
+        """Weight and bias in ``dtype``, and a list for the inputs and gradients of their uses."""
         uses: list[tuple[Tensor, Tensor]] = []
         return *_Shared.apply(self.weight, self.bias, dtype, uses), uses
 
 
 class _Shared(torch.autograd.Function):
-    """The parameters of a linear layer whose gradients are computed once, over all its uses.
+    """The parameters of a linear layer; their gradients are computed once, over all uses.
 
-    The weight gradient of a connection to a map has millions of numbers, which would be written for
-    every timestep and then added. The backward pass comes here when all uses have had theirs.
+    The weight gradient of a connection to a map has millions of numbers. PyTorch would write it for
+    each timestep and add them up. The backward pass arrives here after the one of every use.
     """
 
     @staticmethod
@@ -177,7 +176,7 @@ class _Shared(torch.autograd.Function):
 
 
 class _Use(torch.autograd.Function):
-    """A use of a linear layer, which leaves the gradients of the parameters to :class:`_Shared`."""
+    """One use of a linear layer; it leaves the gradients of the parameters to :class:`_Shared`."""
 
     @staticmethod
     def forward(ctx, input, weight, bias, uses):  # type: ignore[no-untyped-def]

@@ -1,7 +1,7 @@
-"""The scenes of :mod:`recurrence.rendering` as tensor operations, painted on the GPU that the network is on.
+"""The scenes of :mod:`recurrence.rendering`, painted with tensor operations on the network's GPU.
 
-Scenes stay off the bus, and the host never waits. Every object is worked on at the size of the
-largest.
+Scenes are not copied to the GPU, and the CPU never waits. Every object is computed at the size of
+the largest.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ from recurrence.scenes import OBJECTS, Recipe
 
 
 def render_tensors(images: Tensor, recipe: Recipe) -> Tensor:
-    """The scenes (n, 1, 100, 100) of a recipe, from source images (m, 28, 28) uint8 on any device.
+    """Paint the scenes (n, 1, 100, 100) of a recipe, from source images (m, 28, 28) uint8 on any device.
 
-    They are exact where the network is run in mixed precision, too. Raises ``ValueError`` if an
-    object would leave the canvas.
+    They are computed in float32 also where the network uses mixed precision. Raises ``ValueError``
+    if an object would leave the canvas.
     """
     with torch.autocast(images.device.type, enabled=False):
         return _render(images, recipe)
@@ -39,7 +39,7 @@ def _render(images: Tensor, recipe: Recipe) -> Tensor:
     )
     angle = send(np.deg2rad(recipe.angle).reshape(-1, 1, 1), device)
     shown = _rotate(coefficients, side, angle, source_row, source_column) * whole
-    if recipe.second_angle.any():  # of targets alone, which are not shuffled
+    if recipe.second_angle.any():  # only targets have one, and they are not shuffled
         angle = send(np.deg2rad(recipe.second_angle).reshape(-1, 1, 1), device)
         prefilters = send(plan.prefilters, device)[which, :, :size]
         again = _rotate(prefilters @ shown @ prefilters.mT, side, angle, row, column)
@@ -54,13 +54,13 @@ def _render(images: Tensor, recipe: Recipe) -> Tensor:
 def _shuffled(
     row: Tensor, column: Tensor, side: Tensor, blocks: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Which pixel (row, column) of the intact object each pixel shows, and where it shows one: (k, size, size)."""
+    """Which pixel (row, column) of the intact object each pixel shows, and whether it shows one: (k, size, size)."""
     block = side // 3
     down, right = (row // block).clamp(max=2), (column // block).clamp(max=2)
     here = down * 3 + right
     shown = blocks.gather(1, here.flatten(1)).view(here.shape)
     intact = (blocks == torch.arange(9, device=blocks.device)).all(1)[:, None, None]
-    end = torch.where(intact, side, 3 * block)  # beyond its blocks a shuffled object is empty
+    end = torch.where(intact, side, 3 * block)  # outside its blocks a shuffled object is empty
     return (
         row + (shown // 3 - down) * block,
         column + (shown % 3 - right) * block,
@@ -71,9 +71,9 @@ def _shuffled(
 def _rotate(
     coefficients: Tensor, side: Tensor, angle: Tensor, row: Tensor, column: Tensor
 ) -> Tensor:
-    """Pixels (row, column) of the rotated objects, from spline coefficients (k, width, width); outside of them 0.
+    """Pixels (row, column) of the rotated objects, from spline coefficients (k, width, width); 0 outside them.
 
-    Coordinates are float64: the sharp border must fall where scipy's does.
+    Coordinates are float64, so that the sharp border is where scipy has it.
     """
     middle, last = (side - 1) / 2.0, side - 1
     down, right = row.double() - middle, column.double() - middle
@@ -93,14 +93,14 @@ def _rotate(
 
 
 def _bspline_weights(t: Tensor) -> tuple[Tensor, ...]:
-    """The weights of the four cubic B-spline coefficients around a point ``t`` of a pixel past the second of them."""
+    """The weights of four cubic B-spline coefficients, for a point that lies ``t`` pixels after the second one."""
     s = 1 - t
     second, third = t * t * (t - 2) * 3 + 4, s * s * (s - 2) * 3 + 4
     return s**3 / 6, second / 6, third / 6, t**3 / 6
 
 
 def _stretch(images: Tensor, inside: Tensor) -> Tensor:
-    """Images scaled to [0, 1] over their pixels ``inside`` and 0 elsewhere; 0 if they are constant."""
+    """Scale images to [0, 1] over their pixels ``inside``; 0 elsewhere, and 0 if they are constant."""
     low = images.where(inside, torch.inf).amin((-2, -1), keepdim=True)
     high = images.where(inside, -torch.inf).amax((-2, -1), keepdim=True)
     scale = torch.where(high > low, 1 / (high - low), 0)
@@ -108,9 +108,9 @@ def _stretch(images: Tensor, inside: Tensor) -> Tensor:
 
 
 def _compose(ink: Tensor, corner: Tensor) -> Tensor:
-    """Put the objects (n, 8, size * size) one over the other, with their corners (n, 8, 2) on black canvases."""
+    """Paint the objects (n, 8, size * size) on top of each other on black canvases, at their corners (n, 8, 2)."""
     size = int(ink.shape[-1] ** 0.5)
-    stride = CANVAS + size  # room below and to the right for what is empty of the smaller objects
+    stride = CANVAS + size  # room below and to the right for the empty parts of smaller objects
     pixel = torch.arange(size, device=ink.device)
     offset = (pixel[:, None] * stride + pixel[None, :]).flatten()
     start = corner[..., 0] * stride + corner[..., 1]

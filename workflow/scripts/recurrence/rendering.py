@@ -1,9 +1,9 @@
-"""Paint scenes from their recipes (paper 2.3 and A.1; SPEC 1): what scipy gives object by object, many times faster.
+"""Paint scenes from their recipes (paper 2.3 and A.1; docs/experiment.md 1): the same as scipy, but many times faster.
 
 ``scipy.ndimage.zoom`` and the spline prefilter of ``scipy.ndimage.rotate`` are linear and
-separable, so one matrix per side length, applied from both sides, takes a source image to spline
-coefficients. The rotation is then a sum over 4 x 4 coefficients a pixel; shuffling the blocks of a
-clutter object only changes which pixels are asked for.
+separable. So one matrix for each side length, applied from both sides, turns a source image into
+spline coefficients. The rotation is then a weighted sum of 4 x 4 coefficients for each pixel.
+Shuffling the blocks of a clutter object only changes which pixels are computed.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=Tru
 
 
 def side_after(side: Any, factor: Any) -> Any:
-    """The side length in pixels that ``scipy.ndimage.zoom`` gives an object of ``side`` pixels; arrays are welcome."""
+    """The side in pixels after ``scipy.ndimage.zoom`` of an object of ``side`` pixels. Accepts arrays."""
     return np.rint(side * factor).astype(np.int64)
 
 
@@ -38,7 +38,7 @@ def _zoom(before: int, after: int) -> Floats:
 
 @cache
 def _prefilter(side: int) -> Images:
-    """The matrix (side + 3, side) to cubic-spline coefficients -1 ... side + 1, mirrored at both ends as scipy does."""
+    """The matrix (side + 3, side) to cubic-spline coefficients -1 to side + 1, mirrored at both ends as in scipy."""
     coefficients = ndimage.spline_filter1d(np.eye(side), order=3, axis=0, mode="mirror")
     return np.pad(coefficients, ((1, 2), (0, 0)), mode="reflect").astype(np.float32)
 
@@ -50,7 +50,7 @@ def _zoom_and_prefilter(first: int, last: int) -> Images:
 
 
 def _stack(matrices: list[Images], rows: int, columns: int) -> Images:
-    """Matrices in one array, zero-padded at the end of both axes."""
+    """Put matrices in one array, padded with zeros at the end of both axes."""
     stacked = np.zeros((len(matrices), rows, columns), np.float32)
     for padded, matrix in zip(stacked, matrices, strict=True):
         padded[: matrix.shape[0], : matrix.shape[1]] = matrix
@@ -59,7 +59,7 @@ def _stack(matrices: list[Images], rows: int, columns: int) -> Images:
 
 @_compiled
 def _bspline_weights(t):  # type: ignore[no-untyped-def]
-    """The weights of the four cubic B-spline coefficients around a point ``t`` of a pixel past the second of them."""
+    """The weights of four cubic B-spline coefficients, for a point that lies ``t`` pixels after the second one."""
     s, sixth, two, three, four = (
         np.float32(1) - t,
         np.float32(1 / 6),
@@ -73,10 +73,10 @@ def _bspline_weights(t):  # type: ignore[no-untyped-def]
 
 @_compiled
 def _rotate(coefficients, side, cosine, sine, source, into, size, result):  # type: ignore[no-untyped-def]
-    """Put the ``size`` x ``size`` pixels at ``source`` (row, column) of a rotated object at ``into`` of ``result``.
+    """Copy ``size`` x ``size`` pixels of a rotated object, from ``source`` (row, column) to ``into`` in ``result``.
 
-    A pixel that comes from outside of the ``side`` x ``side`` object is 0. Coordinates are float64:
-    the sharp border must fall where scipy's does.
+    Pixels from outside the ``side`` x ``side`` object are 0. Coordinates are float64, so that the
+    sharp border is where scipy has it.
     """
     middle, last = (side - 1) / 2, np.float64(side - 1)
     for i in range(size):
@@ -107,7 +107,7 @@ def _rotate(coefficients, side, cosine, sine, source, into, size, result):  # ty
 
 @_compiled
 def _min_max(image, rows, columns):  # type: ignore[no-untyped-def]
-    """The minimum of an image and one over its range (0 for a constant image)."""
+    """The minimum of an image, and 1 / (maximum - minimum), or 0 for a constant image."""
     low = high = image[0, 0]
     for i in range(rows):
         for j in range(columns):
@@ -130,7 +130,7 @@ def _paint(  # type: ignore[no-untyped-def]
     present,
     canvases,
 ):
-    """Paint every scene on its black canvas; arguments are the recipe's arrays, per scene and object."""
+    """Paint each scene on its black canvas. The arguments are arrays of the recipe and its layout."""
     width = zooms.shape[1]
     shown = np.empty((width, width), np.float32)
     for n in range(len(canvases)):
@@ -172,7 +172,7 @@ def _paint(  # type: ignore[no-untyped-def]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a recipe's objects come to lie, and the matrices that make them."""
+    """Where a recipe's objects are on the canvas, and the matrices that make them."""
 
     side: Ints  # (n, 8) pixels
     corner: Ints  # (n, 8, 2) row and column of an object's first pixel
@@ -184,7 +184,7 @@ class Layout:
 
 
 def layout(recipe: Recipe) -> Layout:
-    """Work out what is the same for all renderers. Raises ``ValueError`` if an object would leave the canvas."""
+    """Compute what both renderers need. Raises ``ValueError`` if an object would leave the canvas."""
     zoomed = side_after(IMAGE, recipe.factor)
     side = side_after(zoomed, recipe.second_factor)
     corner = recipe.centre - (side // 2)[..., None]
@@ -206,7 +206,7 @@ def layout(recipe: Recipe) -> Layout:
 
 
 def render(sources: Sources, recipe: Recipe) -> Images:
-    """The scenes (n, 1, 100, 100), float32 in [0, 1].
+    """Paint the scenes of a recipe: (n, 1, 100, 100), float32 in [0, 1].
 
     Raises ``ValueError`` if an object would leave the canvas.
     """
