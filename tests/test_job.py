@@ -1,4 +1,4 @@
-"""What every job has around its work: a log of its own, a lock and lines of progress."""
+"""What every job needs besides its work: a log, a lock and progress lines."""
 
 import io
 import sys
@@ -10,14 +10,14 @@ from recurrence import job
 
 
 class Terminal(io.StringIO):
-    """A stream that a person watches."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.mark.parametrize("watched", [True, False])
-def test_progress_is_told_in_the_log_and_to_who_watches(
+def test_progress_is_reported_in_the_log_and_in_a_terminal(
     watched: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal() if watched else io.StringIO()
@@ -25,7 +25,7 @@ def test_progress_is_told_in_the_log_and_to_who_watches(
     clock = iter([0.0, 10.0, 30.0])
     monkeypatch.setattr(job.time, "monotonic", lambda: next(clock))
     progress = job.Progress("train_network", ["additive", "2"], 100)
-    progress.show(10, loss=2.5)  # begins to count, as it may have gone on from a checkpoint
+    progress.show(10, loss=2.5)  # time counts from here: the job may have gone on from a checkpoint
     progress.show(20, loss=1.25, **{"validation accuracy": 0.5})
     lines = [
         "train_network additive 2: 10/100, loss 2.5",
@@ -45,6 +45,6 @@ def test_a_job_is_done_by_one_process_at_a_time(tmp_path: Path) -> None:
         job.logged(log),
     ):
         pass
-    with job.logged(log):  # it is free again
+    with job.logged(log):  # the lock is free again
         print("done")
     assert Path(log).read_text() == "done\n"

@@ -1,4 +1,4 @@
-"""Devices: which one a job computes on, its threads and memory, and copies to it."""
+"""Devices: the one that a job computes on, its threads and memory, and copies to it."""
 
 import ctypes
 from contextlib import suppress
@@ -12,7 +12,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def prepare_torch(device: str, threads: int) -> torch.device:
-    """Set PyTorch's threads and allocator, and give the device that ``compute.device`` names.
+    """Set PyTorch's threads and allocator, and return the device that ``compute.device`` names.
 
     Raises ``ValueError`` if that is a GPU and there is none.
     """
@@ -22,17 +22,17 @@ def prepare_torch(device: str, threads: int) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
-            f"compute.device is {device}, and PyTorch finds no GPU that it can use: set cpu or auto"
+            f"compute.device is {device}, but PyTorch finds no GPU that it can use: set cpu or auto"
         )
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on GPUs too
+    torch.backends.cudnn.allow_tf32 = False  # GPUs too compute float32 as float32
     return torch.device(device)
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep large freed blocks for the next allocation (elsewhere: do nothing).
+    """Ask glibc to keep large freed blocks for the next allocation. Without glibc, do nothing.
 
-    By default every temporary of some megabytes is mapped and unmapped, and the page faults cost
-    about as much as the arithmetic on it.
+    By default, each temporary array of some megabytes is mapped and unmapped, and the page faults
+    cost about as much as the arithmetic on it.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
@@ -41,7 +41,7 @@ def keep_freed_memory() -> None:
 
 
 def send(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Copy an array to a device; through pinned memory, from which a GPU copies without a wait."""
+    """Copy an array to a device, through pinned memory to a GPU, so that nothing waits for the copy."""
     tensor = torch.from_numpy(array)
     if device.type == "cuda" and torch.cuda.is_available():
         tensor = tensor.pin_memory()

@@ -1,4 +1,4 @@
-"""What every job of the workflow has around its work: a log, a lock and lines of progress."""
+"""What every job of the workflow needs besides its work: a log, a lock and progress lines."""
 
 import fcntl
 import sys
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def logged(log: str) -> Iterator[None]:
-    """Send prints and tracebacks of the enclosed block to the file ``log``; show the error in the terminal as well.
+    """Write prints and tracebacks of the enclosed block to the file ``log``; show errors in the terminal too.
 
-    Raises ``RuntimeError`` if another process still does the same job, as jobs do that outlive their Snakemake.
+    Raises ``RuntimeError`` if another process still does the same job: it may have outlived its Snakemake.
     """
     stdout, stderr = sys.stdout, sys.stderr
     with _alone(Path(log)), Path(log).open("w", buffering=1) as file:
@@ -21,8 +21,8 @@ def logged(log: str) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            print(f"error: {error}\n(the full story is in {log})", file=stderr)
-            with suppress(OSError):  # a disk that is full
+            print(f"error: {error}\n(for details see {log})", file=stderr)
+            with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
             raise
         finally:
@@ -31,7 +31,7 @@ def logged(log: str) -> Iterator[None]:
 
 @contextmanager
 def _alone(log: Path) -> Iterator[None]:
-    """Hold a lock beside the log, which Snakemake removes when it starts the job once more."""
+    """Hold a lock next to the log. It is no file of Snakemake, which removes the log when it starts the job again."""
     log.parent.mkdir(parents=True, exist_ok=True)
     path = log.with_name(f".{log.stem}.lock")
     with path.open("w") as lock:
@@ -42,42 +42,42 @@ def _alone(log: Path) -> Iterator[None]:
                 f"another process still does this job (it holds {path}): wait for it or stop it"
             ) from None
         except OSError as error:  # some network file systems have no locks
-            print(f"{path} cannot be locked ({error}); going on without")
+            print(f"{path} cannot be locked ({error}); going on without a lock")
         yield
 
 
 class Progress:
-    """Plain lines on how far a long job is: into its log and, where there is a terminal, to the person watching."""
+    """Lines that report the progress of a long job in its log and, if there is one, in the terminal."""
 
     def __init__(
         self, rule: str, wildcards: Iterable[str], total: int = 0, every: float = 15.0
     ) -> None:
-        """The job is named by its rule and wildcards; ``total`` is its number of steps, ``every`` in seconds."""
+        """``rule`` and ``wildcards`` name the job; ``total`` counts its steps; ``every`` is seconds between lines."""
         self.label, self.total, self.every = " ".join([rule, *wildcards]), total, every
         self._started = self._shown = time.monotonic()
         self._first: int | None = None
 
     def due(self) -> bool:
-        """Is it time for another line?"""
+        """Whether it is time for another line."""
         return time.monotonic() - self._shown >= self.every
 
     def show(self, done: int, **facts: float) -> None:
-        """Say that ``done`` steps are done, with ``facts`` by name, and about how long the rest will take."""
+        """Print that ``done`` steps are done, the ``facts`` by name, and about how long the rest will take."""
         self._shown = time.monotonic()
         if self._first is None:  # a resumed job did not do the first steps in this process
             self._first, self._started, left = done, self._shown, ""
         else:
             rate = (done - self._first) / max(1e-9, self._shown - self._started)
             left = f", {duration((self.total - done) / rate)} left" if rate else ""
-        told = "".join(f", {name} {value:.3g}" for name, value in facts.items())
-        line = f"{self.label}: {done}/{self.total}{told}{left}"
+        facts_text = "".join(f", {name} {value:.3g}" for name, value in facts.items())
+        line = f"{self.label}: {done}/{self.total}{facts_text}{left}"
         print(line)
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
             print(line, file=sys.__stderr__)
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words that a person reads at a glance."""
+    """A time span for people to read."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

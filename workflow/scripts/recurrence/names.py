@@ -1,9 +1,9 @@
-"""Names and sizes that the whole study shares. It imports nothing, so that the Snakefile can read it too."""
+"""Names and sizes that all modules share. It imports nothing, so that the Snakefile can read it too."""
 
 LAYERS = ("input", "conv1", "conv2", "fc")
-INTERACTIONS = ("multiplicative", "additive", "feedforward")  # all that can be trained
-PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those that have published results
-FIRST_FLOW = 2  # the timestep of the first recurrent flow: it comes from the activity before
+INTERACTIONS = ("multiplicative", "additive", "feedforward")  # those that can be trained
+PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those with published results
+FIRST_FLOW = 2  # timestep of the first recurrent flow, which comes from the activity before it
 FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
 
 DATASETS = ("mnist", "fashion")
@@ -13,7 +13,7 @@ CANVAS = 100  # pixels, side of a scene
 CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled
 POOL = 3  # pixels, size and stride of the max-pooling
 
-# The variables of a scene's target, and how it is altered in the perturbation experiment.
+# The variables of a scene's target, and the alterations of it in the perturbation experiment.
 LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
 ALTERATIONS = (
     "location_horizontal",

@@ -1,4 +1,4 @@
-"""The renderer of a device: compiled for CPUs, where it is several times faster, or made of tensor operations."""
+"""The renderer for a device: compiled code on CPUs, where it is several times faster, tensor operations on GPUs."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ Renderer = Callable[[Recipe], Tensor]
 
 
 def renderer(sources: Sources, device: torch.device) -> Renderer:
-    """A function from recipes to their scenes (n, 1, 100, 100), float32 in [0, 1] on ``device``."""
+    """A function that paints recipes as scenes (n, 1, 100, 100), float32 in [0, 1], on ``device``."""
     if device.type == "cpu":
         return lambda recipe: torch.from_numpy(render(sources, recipe))
     images = torch.from_numpy(sources.images).to(device)

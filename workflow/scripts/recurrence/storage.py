@@ -1,8 +1,7 @@
 """Files of a run: atomic writes, CSV tables, HDF5 files with labels, and provenance.
 
-Every output is written under a temporary name beside its final place and renamed when it is
-complete, so that a reader never meets half a file. Provenance carries no time stamps: the same
-inputs give the same bytes.
+Every output is written under a temporary name in its final folder and renamed when it is complete,
+so nobody can read half a file. Provenance has no dates: the same inputs give the same bytes.
 """
 
 import json
@@ -28,9 +27,9 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplo
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of ``path``; rename it on success, remove it on failure.
+    """Give a temporary path in the folder of ``path``; rename it to ``path`` on success, remove it on failure.
 
-    What a killed process leaves behind is overwritten by the next one that writes the same file.
+    If a process is killed, the next one that writes the same file overwrites what was left.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -65,9 +64,9 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
             yield file
             file.flush()
         except OSError as error:
-            # Clean up and say so here: on a full disk HDF5 may crash when the file is closed.
+            # Clean up and report it here: on a full disk, HDF5 may crash when it closes the file.
             temporary.unlink()
-            for stream in {sys.stderr, sys.__stderr__} - {None}:  # the log may be on that disk
+            for stream in {sys.stderr, sys.__stderr__} - {None}:  # the log may be on that disk too
                 with suppress(OSError):
                     print(
                         f"error: {path} cannot be written (is the disk full?): {error}", file=stream
@@ -77,7 +76,7 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read it. Raises ``ValueError`` that names the file when it is damaged."""
+    """Open an HDF5 file for reading. Raises ``ValueError``, naming the file, if it is damaged."""
     try:
         with h5py.File(path) as file:
             yield file
@@ -85,7 +84,7 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         raise
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
-            f"{path} is damaged: delete it and start again, and it is made anew ({error})"
+            f"{path} is damaged: delete it and start again to make it once more ({error})"
         ) from error
 
 
@@ -104,21 +103,21 @@ def write_dataset(
 
 
 def require_space(folder: str | Path, needed: int, what: str) -> None:
-    """Raise ``OSError`` if the disk that holds ``folder`` has fewer than ``needed`` free bytes for ``what``."""
+    """Raise ``OSError`` if the disk with ``folder`` has fewer than ``needed`` free bytes for ``what``."""
     existing = Path(folder).resolve()
     while not existing.exists():
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise OSError(
-            f"{what} may need {needed / 1e9:.1f} GB in {folder}, and the disk has {free / 1e9:.1f} GB free: "
-            "make room, or record fewer scenes (config key record.scenes)"
+            f"{what} may need {needed / 1e9:.1f} GB in {folder}, but the disk has only {free / 1e9:.1f} GB free: "
+            "free some space, or record fewer scenes (config key record.scenes)"
         )
 
 
 @cache
 def _environment() -> dict[str, Any]:
-    """Versions of the packages that matter, and the git commit of the code, as far as they are known."""
+    """Versions of the packages that matter, and the git commit of the code, if known."""
     found = {}
     for package in PACKAGES:
         try:
@@ -138,5 +137,5 @@ def _environment() -> dict[str, Any]:
 
 
 def provenance(seed: int, **blocks: Any) -> dict[str, Any]:
-    """Describe how an output was made: its config blocks, its seed, package versions and git commit."""
+    """What an output was made from: its configuration blocks, seed, package versions and git commit."""
     return {**blocks, "seed": seed, **_environment()}
