@@ -1,8 +1,8 @@
-"""The figures: how each is drawn and from what, its title and its caption.
+"""All figures: how and from what each is drawn, with title and caption.
 
-This is the one place that names them: the rules and the report read it. It imports no matplotlib, so
-that the Snakefile can. To add a figure, write its function in one of the modules that
-:mod:`recurrence.figures` draws with, and its entry here.
+The rules and the report read this list. It does not import matplotlib, so that the Snakefile can
+import it. To add a figure, write its function in one of the modules that :mod:`recurrence.figures`
+uses, and add an entry here.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from recurrence.names import PUBLISHED_INTERACTIONS
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure.
+    """One figure.
 
-    ``function`` names the function that draws it, of the files and the block ``figures``, with
+    ``function`` names the function that draws it. It gets the files and the block ``figures``, and
     ``options`` as keyword arguments. ``files`` are tables (``decoding``, ``published_decoding``, ...),
     ``variants``, or files of a network (``examples``, ``perturbation_example``, ``model``): of the
-    first of ``options["interaction"]``, or of any. Where the run has no such network, it is drawn
-    without them, and has to say so.
+    first network of ``options["interaction"]``, or of any interaction. If the run has no such
+    network, the function gets no file and must say so in the figure.
     """
 
     title: str
@@ -33,92 +33,90 @@ class Entry:
 FIGURES = {
     "1": Entry(
         "The idea",
-        "What we look for. Where an object is, how large it is and how it is turned say "
-        "nothing about what it is, and yet a recurrent network keeps such category-orthogonal"
-        " information in every layer and sends it back along its recurrent connections, where"
-        " it helps to tell the target from the clutter.",
+        "Where an object is, how large it is and how it is turned say nothing about its "
+        "category. Yet a recurrent network keeps this category-orthogonal information in every "
+        "layer and sends it back along its recurrent connections. There it helps to separate the "
+        "target from the clutter.",
         function="idea",
         files=("variants",),
     ),
     "2A": Entry(
         "The network",
         "The connections of the trained network, drawn from its weight file. Black: "
-        "feedforward; blue: lateral; orange: top-down. Recurrent terms come from the timestep"
-        " before, and the read-out sees the fc vectors of all timesteps.",
+        "feedforward; blue: lateral; orange: top-down. Recurrent connections carry the activity "
+        "of the timestep before. The output reads the fc vectors of all timesteps.",
         function="architecture",
         files=("model",),
     ),
     "2B": Entry(
         "Scenes and their variants",
-        "Two scenes, and the altered copies that the perturbation experiment takes its "
-        "recurrent flow from. All the rest of a scene stays as it is.",
+        "Two scenes and their altered copies. The perturbation experiment takes recurrent flow "
+        "from such copies. Everything else in a scene stays the same.",
         function="variants",
         files=("variants",),
     ),
     "3A": Entry(
-        "What the activations of the multiplicative network tell",
-        "Accuracy of linear read-outs from each layer's activations at each timestep. Bands: "
-        "95 % intervals over network instances. Thin lines: published means. Dotted: chance.",
+        "What can be decoded from activations, multiplicative network",
+        "Accuracy of decoding from each layer's activations at each timestep. Bands: 95 % "
+        "intervals over network instances. Thin lines: published means. Dotted: chance.",
         function="decoding",
         files=("decoding", "published_decoding"),
         options={"source": "activation", "interactions": ("multiplicative",)},
     ),
     "3B": Entry(
         "The input map over time, multiplicative network",
-        "The input layer's activation while scenes are looked at, beside the target alone. "
-        "Framed: where the target is. The label under each row is the true class and the "
-        "network's answer.",
+        "The input layer's activations at each timestep, and the target alone. A frame marks "
+        "the target's place. Under each row: the true class and the network's answer.",
         function="input_maps",
         files=("examples",),
         options={"interaction": "multiplicative"},
     ),
     "4A": Entry(
         "A perturbation",
-        "One scene of the perturbation experiment. Above, the recurrent flow to one layer at "
-        "one timestep and the input map as the network runs undisturbed; below, with the flow"
-        " replaced by the one that the altered scene evokes.",
+        "One scene of the perturbation experiment: the recurrent flow to one layer at one "
+        "timestep, and the input map over time. Above: undisturbed. Below: the flow is replaced "
+        "with the flow for the altered scene.",
         function="perturbation_example",
         files=("perturbation_example",),
         options={"interaction": "multiplicative", "kind": "systematic"},
     ),
     "4B": Entry(
         "Its control",
-        "The same scene with the control perturbation: the same changes of the flow, shuffled"
-        " over its elements, so that size is kept and content is lost.",
+        "The same scene with the control perturbation: the same changes of the flow, but "
+        "permuted over its elements. They keep their size and lose their content.",
         function="perturbation_example",
         files=("perturbation_example",),
         options={"interaction": "multiplicative", "kind": "control"},
     ),
     "4C": Entry(
-        "What the location perturbation costs",
+        "What the perturbation of location costs",
         "Test accuracy of the multiplicative network when the recurrent flow to one layer at "
-        "one timestep carries the wrong location (systematic), or as large a change without "
-        "content (control). Bands: 95 % intervals over instances. Thin lines: published "
-        "means.",
+        "one timestep carries the wrong location (systematic), or an equally large change "
+        "without content (control). Bands: 95 % intervals over network instances. Thin lines: "
+        "published means.",
         function="accuracies",
         files=("perturbation", "published_perturbation"),
         options={"interaction": "multiplicative"},
     ),
     "4D": Entry(
         "Functional importance, multiplicative network",
-        "Accuracy that the systematic perturbation costs beyond the control, as a fraction of"
-        " the unperturbed accuracy, for each layer, timestep and variable. Bars: 95 % "
-        "intervals over instances. Thin lines: published means.",
+        "How much more accuracy the systematic perturbation costs than its control, as a "
+        "fraction of the original accuracy, for each layer, timestep and variable. Bars: 95 % "
+        "intervals over network instances. Thin lines: published means.",
         function="importance",
         files=("perturbation", "published_perturbation"),
         options={"interaction": "multiplicative"},
     ),
     "S1": Entry(
-        "What the recurrent flow tells",
-        "Accuracy of linear read-outs from the recurrent flow that each layer receives. "
-        "Bands: 95 % intervals over network instances. Thin lines: published means. Dotted: "
-        "chance.",
+        "What can be decoded from the recurrent flow",
+        "Accuracy of decoding from the recurrent flow to each layer at each timestep. Bands: "
+        "95 % intervals over network instances. Thin lines: published means. Dotted: chance.",
         function="decoding",
         files=("decoding", "published_decoding"),
         options={"source": "recurrent_flow", "interactions": PUBLISHED_INTERACTIONS},
     ),
     "S2A": Entry(
-        "What the activations of the additive network tell",
+        "What can be decoded from activations, additive network",
         "As figure 3A, for the additive network.",
         function="decoding",
         files=("decoding", "published_decoding"),
@@ -140,7 +138,7 @@ FIGURES = {
     ),
     "S3": Entry(
         "More input maps, multiplicative network",
-        "As figure 3B, with further scenes.",
+        "As figure 3B, with more scenes.",
         function="input_maps",
         files=("examples",),
         options={"interaction": "multiplicative", "more": True},
