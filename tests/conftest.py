@@ -2,8 +2,10 @@
 
 import pytest
 
+from recordings import SHARD
 from recurrence.datasets import read_sample
-from recurrence.scenes import Sources
+from recurrence.scene_writing import write_test_scenes
+from recurrence.scenes import SceneDistribution, Sources
 from study import CHECKPOINTS, TINY, Study
 
 
@@ -24,3 +26,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     told = study.snakemake()
     assert told.returncode == 0, told.stdout + told.stderr
     return study
+
+
+@pytest.fixture(scope="session")
+def scene_files(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two shards of test scenes of the run with seed 1."""
+    folder = tmp_path_factory.mktemp("scenes")
+    files = []
+    for number in range(2):
+        indices = range(number * SHARD, (number + 1) * SHARD)
+        files.append(str(folder / f"test-{number:02d}.h5"))
+        write_test_scenes(files[-1], sources, SceneDistribution(), 1, indices, {"seed": 1})
+    return files

@@ -10,11 +10,11 @@ from torch.func import functional_call
 from blocks import SMALL, TRAINING
 from recurrence.device_rendering import render_tensors
 from recurrence.devices import prepare_torch, send
+from recurrence.evaluation import energy_outside
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import replacements
-from recurrence.recording import energy_outside
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.training import train
 

@@ -14,44 +14,16 @@ import pytest
 import torch
 
 from blocks import SMALL
+from recordings import SHARD, made, recorded
 from recurrence import storage
-from recurrence.job import Progress
+from recurrence.evaluation import energy_outside
 from recurrence.names import LABELS
 from recurrence.network import RecurrentNetwork
-from recurrence.recording import (
-    MANTISSA,
-    bytes_needed,
-    energy_outside,
-    record,
-    round_mantissa,
-    write_examples,
-)
-from recurrence.rendering import render
-from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.recording import MANTISSA, bytes_needed, round_mantissa
+from recurrence.scene_reading import SceneSet
 
-COUNT, SHARD = 70, 60
+COUNT = 70
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
-
-
-@pytest.fixture(scope="module")
-def scene_files(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("scenes")
-    files = []
-    for number in range(2):
-        indices = range(number * SHARD, (number + 1) * SHARD)
-        recipe = sample(sources, SceneDistribution(), 1, indices)
-        files.append(str(folder / f"test-{number:02d}.h5"))
-        with storage.create_hdf5(files[-1], {}) as file:
-            file["scenes"] = render(sources, recipe)[:, 0]
-            file["clean"] = render(sources, recipe.clean())[:, 0]
-            for variable, values in recipe.labels(sources).items():
-                file[f"labels/{variable}"] = values.astype(np.uint8)
-    return files
-
-
-def made(interaction: str) -> RecurrentNetwork:
-    torch.manual_seed(1)
-    return RecurrentNetwork(interaction, SMALL).eval()
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
@@ -59,10 +31,7 @@ def test_recording_equals_the_network(
     interaction: str, scene_files: list[str], tmp_path: Path
 ) -> None:
     network, path = made(interaction), tmp_path / "activations.h5"
-    progress = Progress("record", [], COUNT)
-    accuracy, clutter, ablation = record(
-        network, scene_files, COUNT, "float32", path, {"seed": "1"}, progress
-    )
+    evaluation = recorded(network, SceneSet(scene_files, COUNT), path)
 
     shards = [h5py.File(file) for file in scene_files]
 
@@ -91,7 +60,9 @@ def test_recording_equals_the_network(
                             stored, flow, rtol=2.0 ** -MANTISSA["recurrent_flow"], atol=1e-4
                         )
                 energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None])
-                np.testing.assert_allclose(clutter.energy_outside, energy.mean(0), rtol=1e-4)
+                np.testing.assert_allclose(
+                    evaluation.clutter.energy_outside, energy.mean(0), rtol=1e-4
+                )
         assert set(file["activation"]) == {"input", "conv1", "conv2", "fc"}
         flows = set() if interaction == "feedforward" else {"input", "conv1", "conv2", "fc"}
         assert set(file.get("recurrent_flow", ())) == flows
@@ -99,50 +70,21 @@ def test_recording_equals_the_network(
             np.testing.assert_array_equal(
                 file[f"labels/{variable}"][:], scenes(f"labels/{variable}")
             )
-    assert accuracy.set_index("image").accuracy.to_dict() == pytest.approx(
+    assert evaluation.accuracy.set_index("image").accuracy.to_dict() == pytest.approx(
         {"cluttered": correct[""], "clean": correct["clean/"]}
     )
-    assert clutter.relative[0] == 1
-    assert len(ablation) == (interaction != "feedforward")
+    assert evaluation.clutter.relative[0] == 1
+    assert len(evaluation.ablation) == (interaction != "feedforward")
 
 
 def test_bfloat16_comes_close_to_float32(scene_files: list[str], tmp_path: Path) -> None:
     paths = {precision: tmp_path / f"{precision}.h5" for precision in ("float32", "bfloat16")}
     for precision, path in paths.items():
-        progress = Progress("record", [], SHARD)
-        record(made("multiplicative"), scene_files, SHARD, precision, path, {}, progress)
+        recorded(made("multiplicative"), SceneSet(scene_files, SHARD), path, precision)
     with h5py.File(paths["float32"]) as exact, h5py.File(paths["bfloat16"]) as near:
         for name in ("activation/fc", "clean/activation/conv2", "recurrent_flow/input", "logits"):
             a, b = (file[name][:].astype(np.float64) for file in (exact, near))
             assert 0 < np.abs(a - b).mean() < 0.03 * np.abs(a).mean()
-
-
-def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Path) -> None:
-    network = made("additive")
-    for parameter in network.lateral["fc"].parameters():
-        parameter.data *= 100  # so that it matters
-    progress = Progress("record", [], SHARD)
-    _, _, ablation = record(network, scene_files, SHARD, "float32", tmp_path / "a.h5", {}, progress)
-    without = RecurrentNetwork("additive", {**SMALL, "lateral": ["conv1", "conv2"]}).eval()
-    without.load_state_dict(network.state_dict(), strict=False)
-    with h5py.File(scene_files[0]) as file, torch.inference_mode():
-        images = torch.from_numpy(file["scenes"][:])[:, None]
-        label = file["labels/category"][:]
-        intact = (network(images).logits.argmax(1).numpy() == label).mean()
-        ablated = (without(images).logits.argmax(1).numpy() == label).mean()
-    assert ablation.accuracy_intact[0] == pytest.approx(intact)
-    assert ablation.accuracy_ablated[0] == pytest.approx(ablated)
-
-
-def test_energy_outside_of_the_target() -> None:
-    network = made("feedforward")
-    clean = torch.zeros(1, 1, 100, 100)
-    clean[..., :50, :] = 1
-    scene = torch.ones(1, 1, 100, 100)
-    scene[..., 50:, :] = 0.5
-    with torch.inference_mode():
-        energy = energy_outside(network(scene), clean)
-    assert energy[0].tolist() == pytest.approx([0.2, 0.2, 0.2])
 
 
 @pytest.mark.parametrize("bits", [3, 5])
@@ -162,7 +104,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     usage = type("usage", (), {"free": needed - 1})
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"the dump of activations may need .* record\.scenes"):
-        record(network, scene_files, COUNT, "float32", path, {}, Progress("record", [], COUNT))
+        recorded(network, SceneSet(scene_files, COUNT), path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,29 +161,12 @@ def test_damaged_scenes_are_refused_by_name(scene_files: list[str], tmp_path: Pa
     for broken in (content, content[:5000]):
         damaged.write_bytes(broken)
         with pytest.raises(ValueError, match=r"test-00\.h5 is damaged: delete it"):
-            record(
-                made("additive"),
-                [str(damaged)],
-                SHARD,
-                "float32",
-                tmp_path / "a.h5",
-                {},
-                Progress("record", [], SHARD),
-            )
+            recorded(made("additive"), SceneSet([str(damaged)], SHARD), tmp_path / "a.h5")
     assert not (tmp_path / "a.h5").exists()
 
 
 def test_one_channel_is_recorded_pooled(scene_files: list[str], tmp_path: Path) -> None:
     network = RecurrentNetwork("additive", {**SMALL, "channels": {"conv1": 1, "conv2": 1}}).eval()
-    record(network, scene_files, 5, "float32", tmp_path / "a.h5", {}, Progress("record", [], 5))
+    recorded(network, SceneSet(scene_files, 5), tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["activation/conv1"].shape == (5, 3, 1, 32, 32)
-
-
-def test_examples_for_the_figures(scene_files: list[str], tmp_path: Path) -> None:
-    network, path = made("multiplicative"), tmp_path / "examples.h5"
-    write_examples(network, scene_files[0], path, {})
-    with h5py.File(path) as file, h5py.File(scene_files[0]) as scenes:
-        np.testing.assert_array_equal(file["scenes"][:], scenes["scenes"][:12])
-        np.testing.assert_array_equal(file["input"][:, 0], scenes["scenes"][:12])
-        assert file["input"].shape == (12, 3, 100, 100)

@@ -20,11 +20,12 @@ from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
 from recurrence.connections import fixed_parameters
 from recurrence.datasets import load_shard
+from recurrence.evaluation import BATCH
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS, LAYERS
 from recurrence.network import RecurrentNetwork, load_network, mixed_precision
 from recurrence.perturbation import Experiment, perturb
-from recurrence.recording import BATCH, MANTISSA, round_mantissa
+from recurrence.recording import MANTISSA, round_mantissa
 from recurrence.renderers import renderer
 from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, alter, sample

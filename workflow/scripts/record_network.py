@@ -1,10 +1,12 @@
 """Rule record_network: one network on the test scenes."""
 
-from recurrence import job
+from recurrence import job, storage
 from recurrence.devices import prepare_torch
+from recurrence.evaluation import evaluate
+from recurrence.examples import write_examples
 from recurrence.network import load_network
-from recurrence.recording import MANTISSA, record, write_examples
-from recurrence.storage import provenance, write_table
+from recurrence.recording import MANTISSA, recorder
+from recurrence.scene_reading import SceneSet
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
@@ -12,17 +14,12 @@ with job.logged(snakemake.log[0]):
     network = load_network(snakemake.input.model, device, wildcards.interaction, parameters.network)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     block = parameters.record
-    about = provenance(parameters.seed, record={**block, "mantissa": MANTISSA}, **names)
+    recorded = {**block, "mantissa": MANTISSA}
+    provenance = storage.provenance(parameters.seed, record=recorded, **names)
     progress = job.Progress(snakemake.rule, wildcards, block["scenes"])
-    tables = record(
-        network,
-        snakemake.input.scenes,
-        block["scenes"],
-        block["precision"],
-        output.activations,
-        about,
-        progress,
-    )
-    for path, table in zip((output.accuracy, output.clutter, output.ablation), tables, strict=True):
-        write_table(path, table, **names)
-    write_examples(network, snakemake.input.scenes[0], output.examples, about)
+    scenes = SceneSet(snakemake.input.scenes, block["scenes"])
+    with recorder(output.activations, network, scenes.count, provenance) as recording:
+        evaluation = evaluate(network, scenes, block["precision"], recording, progress)
+    for name, table in vars(evaluation).items():
+        storage.write_table(output[name], table, **names)
+    write_examples(network, scenes.shards[0], output.examples, provenance)

@@ -2,20 +2,16 @@
 
 from recurrence.datasets import load_shard
 from recurrence.job import logged
-from recurrence.names import ALTERATIONS
-from recurrence.rendering import render
-from recurrence.scenes import SceneDistribution, Sources, alter, sample
-from recurrence.seeds import derive_seed
-from recurrence.storage import create_hdf5, provenance, write_dataset
+from recurrence.scene_writing import write_variants
+from recurrence.scenes import SceneDistribution, Sources
+from recurrence.storage import provenance
 
 with logged(snakemake.log[0]):
-    block, seed = snakemake.params.scenes, snakemake.params.seed
-    sources = Sources.join(load_shard(snakemake.input.mnist), load_shard(snakemake.input.fashion))
-    distribution = SceneDistribution.from_config(block)
-    recipe = sample(sources, distribution, derive_seed(seed, "variants"), range(2))
-    axes = ("scene", "row", "column")
-    with create_hdf5(snakemake.output[0], provenance(seed, scenes=block)) as file:
-        write_dataset(file, "original", render(sources, recipe)[:, 0], axes)
-        for variable in ALTERATIONS:
-            altered = alter(recipe, variable, "opposite", distribution)
-            write_dataset(file, f"altered/{variable}", render(sources, altered)[:, 0], axes)
+    files, parameters = snakemake.input, snakemake.params
+    write_variants(
+        snakemake.output[0],
+        Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
+        SceneDistribution.from_config(parameters.scenes),
+        parameters.seed,
+        provenance(parameters.seed, scenes=parameters.scenes),
+    )

@@ -1,0 +1,121 @@
+"""A trained network on the test scenes: accuracy, clutter at the input over time, the fc lateral taken away.
+
+The trajectories go to a recorder on the way (docs/experiment.md 4).
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor
+
+from recurrence.connections import fixed_parameters
+from recurrence.network import RecurrentNetwork, Trajectory, mixed_precision
+from recurrence.recording import Recorder
+from recurrence.scene_reading import SceneSet
+
+if TYPE_CHECKING:
+    from recurrence.job import Progress
+
+BATCH = 50  # scenes
+TARGET_THRESHOLD = 0.1  # a pixel of the clean image above this is part of the target
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Three tables, without the columns that name the network.
+
+    ``accuracy`` has image, n, accuracy; ``clutter`` has timestep, energy_outside, relative, n;
+    ``ablation`` has n, accuracy_intact, accuracy_ablated, and no rows if there is no fc lateral
+    connection.
+    """
+
+    accuracy: pd.DataFrame
+    clutter: pd.DataFrame
+    ablation: pd.DataFrame
+
+
+def evaluate(
+    network: RecurrentNetwork,
+    scenes: SceneSet,
+    precision: str,
+    recorder: Recorder,
+    progress: "Progress",
+) -> Evaluation:
+    """Run ``network`` on ``scenes``, computed in ``precision`` (bfloat16 or float32)."""
+    ablated = copy.deepcopy(network)
+    lateral = "fc" in ablated.lateral
+    if lateral:
+        del ablated.lateral["fc"]
+    correct = dict.fromkeys(("cluttered", "clean", "ablated"), 0)
+    outside = np.zeros(network.timesteps)
+    with (
+        torch.inference_mode(),
+        mixed_precision(network.device, precision),
+        fixed_parameters(network),
+        fixed_parameters(ablated),
+    ):
+        for batch in scenes.batches(BATCH):
+            recorder.write_labels(batch)
+            cluttered, clean, category = (
+                torch.from_numpy(each).to(network.device)
+                for each in (batch.scenes, batch.clean, batch.labels["category"].astype(np.int64))
+            )
+            # One trajectory at a time: they are most of the memory.
+            run = network(clean)
+            recorder.write("clean", batch.where, run)
+            correct["clean"] += _hits(run, category)
+            del run
+            run = network(cluttered)
+            recorder.write("cluttered", batch.where, run)
+            correct["cluttered"] += _hits(run, category)
+            outside += energy_outside(run, clean).sum(0).cpu().numpy()
+            del run
+            if lateral:
+                correct["ablated"] += _hits(ablated(cluttered), category)
+            if progress.due():
+                progress.show(batch.where.stop)
+    return _tables(correct, outside, scenes.count, lateral)
+
+
+def _tables(
+    correct: dict[str, int], outside: npt.NDArray[np.float64], n: int, lateral: bool
+) -> Evaluation:
+    """The tables, from counts of right answers and the sums of energies outside of the target."""
+    accuracy = [
+        {"image": image, "n": n, "accuracy": correct[image] / n} for image in ("cluttered", "clean")
+    ]
+    energy = outside / n
+    clutter = {
+        "timestep": range(1, len(energy) + 1),
+        "energy_outside": energy,
+        "relative": energy / energy[0],
+        "n": n,
+    }
+    ablation = {
+        "n": n,
+        "accuracy_intact": correct["cluttered"] / n,
+        "accuracy_ablated": correct["ablated"] / n,
+    }
+    return Evaluation(
+        pd.DataFrame(accuracy),
+        pd.DataFrame(clutter),
+        pd.DataFrame([ablation] if lateral else [], columns=list(ablation)),
+    )
+
+
+def _hits(trajectory: Trajectory, category: Tensor) -> int:
+    return int((trajectory.logits.argmax(1) == category).sum())
+
+
+def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
+    """The fraction of the input map's energy (sum of squares) outside of the target, (batch, timesteps)."""
+    outside = clean <= TARGET_THRESHOLD
+    energy = [activity.maps["input"].square() for activity in trajectory.activities]
+    return torch.stack(
+        [(e * outside).sum((1, 2, 3)) / e.sum((1, 2, 3)).clamp(min=1e-9) for e in energy], 1
+    )

@@ -1,0 +1,44 @@
+"""The test scenes, read in batches from the shards that :mod:`recurrence.scene_writing` makes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recurrence.names import LABELS
+from recurrence.storage import open_hdf5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some scenes: cluttered and clean (b, 1, 100, 100), labels (b,), and ``where`` they are among all scenes."""
+
+    scenes: npt.NDArray[np.float32]
+    clean: npt.NDArray[np.float32]
+    labels: dict[str, npt.NDArray[np.uint8]]
+    where: slice
+
+
+@dataclass(frozen=True)
+class SceneSet:
+    """The first ``count`` scenes of shards, in their order."""
+
+    shards: Sequence[str]
+    count: int
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All scenes, at most ``size`` at a time. Raises ``ValueError`` that names a shard that is damaged."""
+        start = 0
+        for shard in self.shards:
+            with open_hdf5(shard) as file:
+                here = min(len(file["scenes"]), self.count - start)
+                for first in range(0, here, size):
+                    part = slice(first, min(first + size, here))
+                    yield Batch(
+                        file["scenes"][part][:, None],
+                        file["clean"][part][:, None],
+                        {variable: file[f"labels/{variable}"][part] for variable in LABELS},
+                        slice(start + part.start, start + part.stop),
+                    )
+            start += here

@@ -1,0 +1,57 @@
+"""Scenes on disk: the shards of the test set, and the altered copies that a figure shows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurrence.names import ALTERATIONS
+from recurrence.rendering import render
+from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.seeds import derive_seed
+from recurrence.storage import create_hdf5, write_dataset
+
+PLANE = ("scene", "row", "column")
+VARIANTS = 2  # scenes whose altered copies are shown
+
+
+def write_test_scenes(
+    path: str | Path,
+    sources: Sources,
+    distribution: SceneDistribution,
+    seed: int,
+    indices: range,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write the test scenes ``indices`` of the run with ``seed``, cluttered and clean, with their labels."""
+    recipe = sample(sources, distribution, derive_seed(seed, "test scenes"), indices)
+    with create_hdf5(path, provenance) as file:
+        for name, each in (("scenes", recipe), ("clean", recipe.clean())):
+            write_dataset(
+                file,
+                name,
+                render(sources, each)[:, 0],
+                PLANE,
+                compression="gzip",
+                compression_opts=1,
+                fletcher32=True,  # a checksum, which reading verifies
+            )
+        for variable, values in recipe.labels(sources).items():
+            write_dataset(file, f"labels/{variable}", values.astype(np.uint8), fletcher32=True)
+
+
+def write_variants(
+    path: str | Path,
+    sources: Sources,
+    distribution: SceneDistribution,
+    seed: int,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write :data:`VARIANTS` scenes of the run with ``seed`` and their altered copies."""
+    recipe = sample(sources, distribution, derive_seed(seed, "variants"), range(VARIANTS))
+    with create_hdf5(path, provenance) as file:
+        write_dataset(file, "original", render(sources, recipe)[:, 0], PLANE)
+        for variable in ALTERATIONS:
+            altered = alter(recipe, variable, "opposite", distribution)
+            write_dataset(file, f"altered/{variable}", render(sources, altered)[:, 0], PLANE)
