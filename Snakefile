@@ -1,8 +1,8 @@
 # Category-orthogonal object features in recurrent networks (Thorat, Aldegheri & Kietzmann, SVRHM 2021), reproduced.
 #
-#   snakemake --cores all                                            the run that config.yaml describes
+#   snakemake --cores all                                            the run in config.yaml
 #   snakemake --cores all --configfile workflow/presets/paper.yaml   another run
-#   snakemake --cores all -- decode                                  up to one stage
+#   snakemake --cores all -- decode                                  only up to one stage
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ min_version("9.0")
 if not Path("config.yaml").is_file():
     home = workflow.basedir
     raise WorkflowError(
-        f"there is no config.yaml in this folder ({Path.cwd()}): call Snakemake in the project's folder ({home}), "
+        f"there is no config.yaml in this folder ({Path.cwd()}): start Snakemake in the project's folder ({home}), "
         f"or add --directory and that folder to the command"
     )
 

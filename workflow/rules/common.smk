@@ -1,4 +1,4 @@
-# The validated configuration, the shape of paths, and the helpers that all rules use.
+# The checked configuration, the paths of files, and helpers for all rules.
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ SCENES = f"{DATA}/scenes/{config['scenes']['set']}"
 NETWORK = f"{RUN}/{{interaction}}/instance{{instance}}"
 SEED = config["run"]["seed"]
 THREADS = config["compute"]["threads"]
-MEMORY = 2500  # MB that a job of a network may need, at the paper's size (docs/reliability.md)
+MEMORY = 2500  # MB for a job of one network, enough for the preset paper (docs/reliability.md)
 DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
 SCENE_REPEATS = config["decoding"]["scene_repeats"]
 POSES = ("scale", "orientation", "location")
@@ -32,7 +32,9 @@ DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
     key: config["perturbation"][key] for key in POSES
 }
-FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward if it is alone
+FIRST = min(
+    config["run"]["interactions"], key=INTERACTIONS.index
+)  # feedforward only if there is no other
 
 
 wildcard_constraints:
@@ -41,12 +43,12 @@ wildcard_constraints:
 
 
 def code(script):
-    """A hash of all the code that a rule's script runs: a parameter of the rule, so that an edit reruns it."""
+    """A hash of all the code that a rule's script runs. It is a parameter of the rule, so that an edit reruns it."""
     return fingerprint(SCRIPTS / f"{script}.py")
 
 
 def instances(file):
-    """The paths of one file of every network of the run."""
+    """The paths of one file for every network of the run."""
     return expand(
         f"{NETWORK}/{file}",
         interaction=config["run"]["interactions"],
@@ -55,7 +57,7 @@ def instances(file):
 
 
 def kept_recordings():
-    """The recordings that a run is asked to keep: without that they go when they are decoded."""
+    """The recordings that the run keeps. Others are deleted after decoding."""
     return instances("activations.h5") if config["record"]["keep"] else []
 
 
@@ -71,7 +73,7 @@ def test_scenes(count):
 
 
 def figure_files(wildcards):
-    """What a figure is drawn from. It gets no files of an interaction that the run lacks, and says so."""
+    """What a figure is drawn from. If the run lacks its interaction, it gets no files of networks and says so."""
     figure = FIGURES[wildcards.figure]
     interaction = figure.options.get("interaction", FIRST)
     files = dict(RUN_FILES)

@@ -1,4 +1,4 @@
-# The source images: MNIST and Fashion-MNIST, verified and split (SPEC section 1).
+# Source images and scenes (docs/experiment.md 1).
 
 
 rule shards:
@@ -19,12 +19,12 @@ rule shards:
     params:
         source=config["data"]["source"],
         validation=config["data"]["validation"],
-        # Where the files lie changes nothing, as their content is verified: a lambda that asks for
-        # threads is not tracked, so that moving them reruns nothing.
+        # Moving the files must rerun nothing, as their content is verified. Snakemake does not track
+        # a lambda with the argument threads.
         files=lambda wildcards, threads: config["data"]["files"],
         code=code("shards"),
     message:
-        "source images of {wildcards.dataset}"
+        "shards: source images of {wildcards.dataset}"
     script:
         "../scripts/shards.py"
 
@@ -49,7 +49,7 @@ rule scenes:
         seed=SEED,
         code=code("scenes"),
     message:
-        "scenes: shard {wildcards.number} of the test set"
+        "scenes: file {wildcards.number} of the test scenes"
     script:
         "../scripts/scenes.py"
 
@@ -71,6 +71,6 @@ rule variants:
         seed=SEED,
         code=code("variants"),
     message:
-        "variants: two scenes and their altered copies, to look at"
+        "variants: two scenes and their altered copies, for the figures"
     script:
         "../scripts/variants.py"

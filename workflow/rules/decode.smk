@@ -1,4 +1,4 @@
-# Linear read-outs of each network's activations and recurrent flow, and of the scenes themselves (SPEC section 4).
+# Decoding from activations and recurrent flow of each network, and from the scenes (docs/experiment.md 4).
 
 
 rule decode_network:
@@ -20,7 +20,7 @@ rule decode_network:
         seed=SEED,
         code=code("decode_network"),
     message:
-        "decode: linear read-outs of {wildcards.interaction} network {wildcards.instance}"
+        "decode: {wildcards.interaction} network {wildcards.instance}"
     script:
         "../scripts/decode_network.py"
 
@@ -47,6 +47,6 @@ rule decode_scenes:
         seed=SEED,
         code=code("decode_scenes"),
     message:
-        "decode: linear read-outs of the scenes themselves"
+        "decode: the scenes themselves"
     script:
         "../scripts/decode_scenes.py"

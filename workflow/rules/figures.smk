@@ -1,4 +1,4 @@
-# The last stage: tables, the scorecard of the paper's claims, its figures, and one page to open.
+# The last stage: tables, the scorecard, the figures and the report.
 
 import os
 from pathlib import Path
@@ -8,9 +8,9 @@ TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
 }
-# The configuration that the report tells: without what changes no number.
-TOLD = {block: config[block] for block in sorted(config) if block != "compute"}
-TOLD["data"] = {key: value for key, value in config["data"].items() if key != "files"}
+# The configuration in the report, without the keys that change no number.
+REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
+REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
 SCENE_DECODING = rules.decode_scenes.output[0]
 PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
@@ -47,7 +47,7 @@ rule tables:
     params:
         code=code("tables"),
     message:
-        "tables: gathering all instances"
+        "tables: the rows of all networks"
     script:
         "../scripts/tables.py"
 
@@ -73,12 +73,12 @@ rule scorecard:
         "../../envs/recurrence.yaml"
     params:
         run=config["run"]["name"],
-        # test scenes behind one value, of each repeat
+        # test scenes of each repeat behind one value
         scored=config["decoding"]["scenes"] - config["decoding"]["fit"],
         perturbed=config["perturbation"]["scenes"],
         code=code("scorecard"),
     message:
-        "scorecard: testing the paper's claims"
+        "scorecard: tests of the paper's claims"
     script:
         "../scripts/scorecard.py"
 
@@ -130,9 +130,9 @@ rule report:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        config=TOLD,
+        config=REPORTED,
         code=code("report"),
     message:
-        "report: one page to open"
+        "report: the whole run on one page"
     script:
         "../scripts/report.py"

@@ -1,4 +1,4 @@
-# Functional importance: replacing recurrent flow, one layer and timestep at a time (SPEC section 5).
+# Functional importance: recurrent flow is replaced at one layer and timestep at a time (docs/experiment.md 5).
 
 
 rule perturb_network:

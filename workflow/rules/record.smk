@@ -1,4 +1,4 @@
-# What each network does on the test scenes: dumps for the read-outs, accuracies, clutter at the input (SPEC section 4).
+# Each network on the test scenes: recordings to decode, accuracies, clutter at the input (docs/experiment.md 4).
 
 
 rule record_network:

@@ -1,4 +1,4 @@
-# What can be asked for by name: `snakemake --cores all -- decode` stops after that stage.
+# Targets for single stages: `snakemake --cores all -- decode` stops after decoding.
 
 
 localrules:

@@ -1,4 +1,4 @@
-# One network an interaction and instance: trained (SPEC sections 2 and 3), or the authors' released one.
+# One network for each interaction and instance: trained (docs/experiment.md 2 and 3), or imported from the authors.
 
 CHECKPOINTS = config["run"]["checkpoints"]
 IMPORTED = [interaction for interaction, files in CHECKPOINTS.items() if files]
