@@ -17,6 +17,7 @@ from torch import Tensor
 
 from recurrence.connections import ToMap
 from recurrence.network import RecurrentNetwork
+from recurrence.storage import reading
 
 CURVE = (  # the columns of training.csv, which has no rows for an imported network
     "iteration",
@@ -99,15 +100,12 @@ def _check_name(path: str | Path, interaction: str, config: Mapping[str, Any]) -
 
 def _load(path: str | Path) -> dict[str, Tensor]:
     """Read the released weights, by name. No code in the file is run."""
-    try:
+    wrong = (
+        "is not a file of weights only, as torch.save(network.state_dict(), ...) writes: it is "
+        "damaged, or has other objects, which could run code and are not loaded"
+    )
+    with reading(path, wrong, Exception):  # of any type: a damaged file can raise anything
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # of any type: a damaged file can raise anything
-        raise ValueError(
-            f"{path} is not a file of weights only, as torch.save(network.state_dict(), ...) writes: "
-            "it is damaged, or has other objects, which could run code and are not loaded"
-        ) from error
     if not isinstance(loaded, dict) or not all(isinstance(w, Tensor) for w in loaded.values()):
         raise ValueError(f"{path} is not a state dict: weights by name, and nothing else")
     connections = [name + variant for name in RECURRENT for variant in VARIANTS.values()]

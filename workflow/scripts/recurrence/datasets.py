@@ -27,7 +27,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import numpy.typing as npt
 
-from recurrence.storage import create_hdf5, open_hdf5, provenance, write_dataset
+from recurrence.storage import create_hdf5, open_hdf5, provenance, reading, write_dataset
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -89,7 +89,8 @@ class _ToolMissingError(OSError):
 
 def _content(path: Path) -> bytes:
     """The uncompressed content of ``path``; its first bytes, not its name, say whether it is gzipped."""
-    raw = path.read_bytes()
+    with reading(path, "{}"):
+        raw = path.read_bytes()
     if not raw.startswith(b"\x1f\x8b"):
         return raw
     try:

@@ -9,7 +9,6 @@ square (the solver skips zeros); it is made once and serves every variable.
 
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,19 +164,18 @@ def decode_scenes(
     """
     n = block["scenes"]
     rows = []
-    with ExitStack() as stack:
-        shards = [stack.enter_context(open_hdf5(name)) for name in files]
-        starts = np.cumsum([0, *(len(shard["scenes"]) for shard in shards)])
 
-        def read(dataset: str, first: int) -> npt.NDArray[Any]:
-            parts = [
-                shard[dataset][max(0, first - start) : max(0, first + n - start)]
-                for shard, start in zip(shards, starts[:-1], strict=True)
-            ]
-            return np.concatenate(parts)
+    def read(dataset: str, first: int) -> npt.NDArray[Any]:
+        parts, start = [], 0
+        for name in files:
+            with open_hdf5(name) as shard:
+                values = shard[dataset]
+                parts.append(values[max(0, first - start) : max(0, first + n - start)])
+                start += len(values)
+        return np.concatenate(parts)
 
-        for repeat in range(repeats):
-            labels = {name: read(f"labels/{name}", repeat * n) for name in block["variables"]}
-            for row in _read_outs(read("scenes", repeat * n), labels, block, seed, repeat):
-                rows.append({"repeat": repeat, **row})
+    for repeat in range(repeats):
+        labels = {name: read(f"labels/{name}", repeat * n) for name in block["variables"]}
+        for row in _read_outs(read("scenes", repeat * n), labels, block, seed, repeat):
+            rows.append({"repeat": repeat, **row})
     return pd.DataFrame(rows)

@@ -7,15 +7,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from recurrence.names import CANVAS, LAYERS, POOL
+from recurrence.storage import MADE_ANEW, open_hdf5, reading
 
 Files = Mapping[str, str]  # paths, by what the files hold
 Block = Mapping[str, Any]  # the config block figures
@@ -44,7 +44,10 @@ class Connection:
 
 def connections(model: Path) -> tuple[list[Connection], int]:
     """Read the connections in a weight file, and the number of its parameters."""
-    with safe_open(str(model), framework="numpy") as file:
+    with (
+        reading(model, MADE_ANEW, SafetensorError),
+        safe_open(str(model), framework="numpy") as file,
+    ):
         names = list(file.keys())
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
     found = []
@@ -255,7 +258,7 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
 
 def idea(files: Files, block: Block) -> Figure:
     """Draw the idea, with a real scene: what is orthogonal to category helps (1)."""
-    with h5py.File(files["variants"]) as file:
+    with open_hdf5(files["variants"]) as file:
         scene = file["original"][0]
     figure, axes = _canvas(2.6)
     side, y = 1.25, 0.38

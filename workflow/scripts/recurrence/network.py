@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.names import CANVAS, CATEGORIES, INTERACTIONS, LAYERS, POOL
-from recurrence.storage import atomic
+from recurrence.storage import atomic, reading
 
 
 @dataclass(frozen=True)
@@ -260,15 +260,14 @@ def load_network(
     Raises ``ValueError`` that names the file when it is no such file, its weights do not fit its
     own description, or it is not of the ``interaction`` and the ``network`` block ``config``.
     """
-    try:
+    damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError)
+    with reading(path, "is not a network of this project: {}", *damage):
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         found = {"interaction": about["interaction"], **about["network"]}
         network = RecurrentNetwork(about["interaction"], about["network"])
         network.load_state_dict(weights)
-    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a network of this project: {error}") from error
     wanted = {"interaction": interaction, **config}
     if differing := [key for key in wanted if found.get(key) != wanted[key]]:
         told = "; ".join(f"{key} is {found.get(key)}, not {wanted[key]}" for key in differing)

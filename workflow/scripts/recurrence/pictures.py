@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -11,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from recurrence.diagrams import WIDTH, Block, Files, lacking, notice
 from recurrence.names import GROUPS
+from recurrence.storage import open_hdf5
 
 Image = npt.NDArray[np.floating]
 
@@ -109,7 +109,7 @@ def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
 
 def variants(files: Files, block: Block) -> Figure:
     """Two scenes and their altered copies along each variable (2B)."""
-    with h5py.File(files["variants"]) as file:
+    with open_hdf5(files["variants"]) as file:
         columns = [file["original"][:], *(file["altered"][name][:] for name in VARIANTS)]
     figure, [panels] = _tiles(len(columns[0]), len(columns), left=0.06, top=0.36, below=0.06)
     for number, row in enumerate(panels):
@@ -124,7 +124,7 @@ def input_maps(files: Files, block: Block, interaction: str, more: bool = False)
     """Show the input map over time for example scenes (3B, S2B), or for ``more`` scenes (S3)."""
     if "examples" not in files:
         return lacking(interaction)
-    with h5py.File(files["examples"]) as file:
+    with open_hdf5(files["examples"]) as file:
         maps, clean, answers = file["input"][:], file["clean"][:], file["prediction"][:]
         labels = {
             name: file["labels"][name][:]
@@ -158,7 +158,7 @@ def perturbation_example(files: Files, block: Block, interaction: str, kind: str
     """Show a perturbation, ``systematic`` (4A) or ``control`` (4B), below the undisturbed run."""
     if "perturbation_example" not in files:
         return lacking(interaction)
-    with h5py.File(files["perturbation_example"]) as file:
+    with open_hdf5(files["perturbation_example"]) as file:
         if "original" not in file:
             return notice("The networks of this run lack the recurrent flow of this example.")
         facts = dict(file.attrs)

@@ -4,11 +4,13 @@ Every output is written under a temporary name in its final folder and renamed w
 so nobody can read half a file. Provenance has no dates: the same inputs give the same bytes.
 """
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -22,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+MADE_ANEW = "is damaged: delete it and start again to make it once more ({})"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "snakemake")
 
 
@@ -48,9 +51,37 @@ def write_table(path: str | Path, frame: pd.DataFrame, **leading: Any) -> None:
         pd.concat([columns, frame], axis=1).to_csv(temporary, index=False, float_format="%.6g")
 
 
+@contextmanager
+def reading(path: str | Path, wrong: str, *damage: type[Exception]) -> Iterator[None]:
+    """Say what went wrong while the block read ``path``.
+
+    Raises ``OSError`` with the operating system's reason if the file can't be read: it may be whole. Raises
+    ``ValueError``, the path followed by ``wrong`` (``{}`` is the error), if it was read and its content is wrong: on
+    exceptions of the types ``damage``, and on an ``OSError`` of a library that has no number of the system.
+    """
+    told: tuple[type[Exception], ...] = (OSError, *damage)
+    try:
+        with Path(path).open("rb") as file:  # libraries hide the reason, or give another
+            file.read(1)
+        yield
+    except told as error:
+        raise _unread(path, error, wrong) from error
+
+
+def _unread(path: str | Path, error: Exception, wrong: str) -> Exception:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (None, errno.EINVAL):  # the latter from a place that a damaged file names
+        return ValueError(f"{path} {wrong.format(error)}")
+    reason = os.strerror(number)
+    if isinstance(error, BlockingIOError):
+        reason = "another program has locked it; wait for that program or end it"
+    return OSError(number, f"{path} cannot be read: {reason} (the file itself may be whole)")
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV written by :func:`write_table`."""
-    return pd.read_csv(path)
+    """Read a CSV written by :func:`write_table`; raises as :func:`reading` does."""
+    with reading(path, MADE_ANEW, ValueError):  # of pandas, for all that is no table
+        return pd.read_csv(path)
 
 
 @contextmanager
@@ -76,16 +107,21 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading. Raises ``ValueError``, naming the file, if it is damaged."""
+    """Open an HDF5 file to read it, one at a time; what goes wrong is told as by :func:`reading`."""
     try:
-        with h5py.File(path) as file:
+        with reading(path, MADE_ANEW):
+            file = h5py.File(path)
+        with file:
             yield file
-    except FileNotFoundError:
-        raise
     except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} is damaged: delete it and start again to make it once more ({error})"
-        ) from error
+        if not _raised_by("h5py", error):  # but by what is done with the values
+            raise
+        raise _unread(path, error, MADE_ANEW) from error
+
+
+def _raised_by(package: str, error: Exception) -> bool:
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith(f"{package}.")
 
 
 def write_dataset(

@@ -26,7 +26,7 @@ from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import SceneDistribution, Sources, sample
 from recurrence.seeds import derive_seed
-from recurrence.storage import atomic
+from recurrence.storage import atomic, reading
 
 if TYPE_CHECKING:
     from recurrence.job import Progress
@@ -219,12 +219,9 @@ def _save(
 
 
 def _load(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
+    wrong = "is damaged: delete it, and the training starts from its beginning ({})"
+    with reading(path, wrong, Exception):  # whatever the bytes of a broken file lead to
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # of many types: whatever the bytes of a broken file lead to
-        raise ValueError(
-            f"{path} is damaged: delete it, and the training starts from its beginning ({error})"
-        ) from error
     return state
 
 

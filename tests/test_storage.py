@@ -1,0 +1,140 @@
+"""Files that can't be read, files that are damaged, and what an output says about its origin."""
+
+import fcntl
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from blocks import SMALL
+from recurrence.checkpoints import import_checkpoint
+from recurrence.datasets import load_shard, read_idx, write_shards
+from recurrence.decoding import decode, decode_scenes
+from recurrence.diagrams import connections
+from recurrence.job import Progress
+from recurrence.network import RecurrentNetwork, load_network, save_network
+from recurrence.storage import create_hdf5, open_hdf5, read_table, write_table
+from recurrence.training import _load
+
+CPU = torch.device("cpu")
+SCENES = {"scenes": 2, "fit": 1, "variables": ["scale"], "max_iter": 10, "repeats": 1}
+
+
+def write_state(path: Path) -> None:
+    torch.save({"iteration": 3}, path)
+
+
+def write_network(path: Path) -> None:
+    save_network(path, RecurrentNetwork("additive", SMALL), SMALL)
+
+
+def write_hdf5(path: Path) -> None:
+    with create_hdf5(path, {}) as file:
+        file["scenes"] = range(5000)
+
+
+def write_shard(path: Path) -> None:
+    files = {split: str(path.with_name(f"{split}.h5")) for split in ("train", "validation")}
+    write_shards("mnist", files | {"test": str(path)}, "sample", path.parent, 100)
+
+
+# How each kind of file is written and read, and what it is called when its content is wrong.
+KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
+    "shard": (write_shard, load_shard, "is damaged"),
+    "scenes": (write_hdf5, lambda p: decode_scenes([str(p)], SCENES, 1, 0), "is damaged"),
+    "dump": (write_hdf5, lambda p: decode(p, SCENES, 0, Progress("decode", [])), "is damaged"),
+    "network": (
+        write_network,
+        lambda p: load_network(p, CPU, "additive", SMALL),
+        "is not a network of this project",
+    ),
+    "diagram": (write_network, connections, "is damaged"),
+    "state": (write_state, lambda p: _load(p, CPU), "is damaged"),
+    "checkpoint": (
+        write_state,
+        lambda p: import_checkpoint(p, "additive", SMALL),
+        "is not a file of weights only",
+    ),
+    "table": (
+        lambda p: write_table(p, pd.DataFrame({"a": [1.0]})),
+        read_table,
+        "is damaged",
+    ),
+    "idx": (
+        lambda p: p.write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x01\x07")),
+        read_idx,
+        r": .*(get the file again|too few)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    _, read, _ = KINDS[kind]
+    folder, failing, missing = (tmp_path / name for name in ("folder", "failing", "missing"))
+    folder.mkdir()
+    failing.symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    reasons = {folder: "Is a directory", missing: "No such file or directory"}
+    reasons |= {failing: "Input/output error"} if Path("/proc/self/mem").exists() else {}
+    for path, reason in reasons.items():
+        with pytest.raises(OSError, match=rf"{path} cannot be read: {reason}"):
+            read(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes to another user")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_without_permission_is_not_called_damaged(tmp_path: Path, kind: str) -> None:
+    write, read, _ = KINDS[kind]
+    path = tmp_path / "file"
+    write(path)
+    path.chmod(0)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match=rf"{path} cannot be read: Permission denied"):
+            read(path)
+    finally:
+        os.seteuid(0)
+
+
+def test_a_locked_file_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "test-00.h5"
+    write_hdf5(path)
+    with path.open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with (
+            pytest.raises(OSError, match=r"00\.h5 cannot be read: another program has locked it"),
+            open_hdf5(path),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_called_damaged(tmp_path: Path, kind: str) -> None:
+    write, read, told = KINDS[kind]
+    path = tmp_path / "file"
+    write(path)
+    whole = path.read_bytes()
+    for content in (b"", whole[: len(whole) // 2], b"\xff\xfe garbage" * 100):
+        if kind == "table" and content and whole.startswith(content):
+            continue  # a shorter table is a table
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"^{path}:? ?{told}"):
+            read(path)
+
+
+def test_an_error_that_is_not_the_files_is_not_blamed_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "test-00.h5"
+    write_hdf5(path)
+    with pytest.raises(KeyError, match="mine"), open_hdf5(path):
+        {}["mine"]
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left"), open_hdf5(path):
+        raise OSError(28, "No space left on device")
