@@ -3,6 +3,7 @@
 import fcntl
 import gzip
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from recurrence.decoding import decode, decode_scenes
 from recurrence.diagrams import connections
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork, load_network, save_network
-from recurrence.storage import create_hdf5, open_hdf5, read_table, write_table
+from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
 from recurrence.training import _load
 
 CPU = torch.device("cpu")
@@ -138,3 +139,34 @@ def test_an_error_that_is_not_the_files_is_not_blamed_on_it(tmp_path: Path) -> N
         {}["mine"]
     with pytest.raises(OSError, match=r"^\[Errno 28\] No space left"), open_hdf5(path):
         raise OSError(28, "No space left on device")
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.org")
+    command = ["git", "-C", str(folder), *who, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_is_that_of_the_project_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = tmp_path / "outer"
+    inner = outer / "unpacked"
+    inner.mkdir(parents=True)
+    (inner / "code.py").write_text("a = 1\n")
+    assert git_commit(inner) == "unknown"
+    git(outer, "init")
+    git(outer, "add", ".")
+    git(outer, "commit", "-m", "one", "--no-gpg-sign")
+    git(outer, "tag", "-m", "a name", "v1", "--no-sign")
+    commit = git(outer, "rev-parse", "HEAD")
+    assert git_commit(outer) == commit
+    assert git_commit(inner) == "unknown"
+    monkeypatch.setenv("GIT_DIR", str(outer / ".git"))  # as within a git hook
+    assert git_commit(inner) == "unknown"
+    (outer / "notes.txt").touch()  # not tracked
+    assert git_commit(outer) == commit
+    (inner / "code.py").write_text("a = 2\n")
+    assert git_commit(outer) == f"{commit}-dirty"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit(outer) == "unknown"

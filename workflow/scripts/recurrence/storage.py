@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 MADE_ANEW = "is damaged: delete it and start again to make it once more ({})"
+PROJECT = Path(__file__).resolve().parents[3]
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "snakemake")
 
 
@@ -160,16 +161,30 @@ def _environment() -> dict[str, Any]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    return {"packages": found, "git_commit": commit}
+    return {"packages": found, "git_commit": git_commit(PROJECT)}
+
+
+def git_commit(project: Path) -> str:
+    """The commit that is checked out in ``project``, with ``-dirty`` after it if a tracked file was changed since.
+
+    It is ``unknown`` where ``project`` is not itself a git checkout, as when it was unpacked within another one.
+    """
+    told = []
+    environment = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")}
+    for words in ("rev-parse --show-toplevel", "describe --always --dirty --abbrev=40 --exclude=*"):
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(project), *words.split()],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=environment,
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return "unknown"
+        told.append(done.stdout.rstrip("\n"))
+    top, commit = told
+    return commit if Path(top).resolve() == project.resolve() else "unknown"
 
 
 def provenance(seed: int, **blocks: Any) -> dict[str, Any]:
