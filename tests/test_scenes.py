@@ -1,6 +1,11 @@
 """Scenes: recipes that depend on nothing but seed and index, and the renderer against scipy, object by object."""
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +203,39 @@ def test_unknown_alteration_is_refused(sources: Sources) -> None:
     recipe = sample(sources, UNJITTERED, 1, range(1))
     with pytest.raises(ValueError, match="no alteration 'colour'"):
         alter(recipe, "colour", "opposite", UNJITTERED)
+
+
+PAINT = """
+from recurrence.datasets import read_sample
+from recurrence.rendering import render
+from recurrence.scenes import SceneDistribution, Sources, sample
+names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+files = [read_sample(name) for name in ("mnist", "fashion")]
+sources = Sources.join(*(tuple(each[name] for name in names) for each in files))
+for _ in range(2):
+    print(render(sources, sample(sources, SceneDistribution(), 1, range(2))).sum())
+"""
+
+
+def test_without_a_folder_for_compiled_code_the_painter_works_and_says_so_once(
+    sources: Sources, tmp_path: Path
+) -> None:
+    project, package = Path(__file__).parents[1], "workflow/scripts/recurrence"
+    shutil.copytree(project / package, tmp_path / package, ignore=lambda *_: ["__pycache__"])
+    (tmp_path / package / "__pycache__").touch()  # a file, so that nothing can be written into it
+    (tmp_path / "tests").symlink_to(project / "tests")
+    nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "PYTHONPATH": "workflow/scripts"}
+    told = subprocess.run(
+        [sys.executable, "-c", PAINT],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"} | nowhere,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    total = render(sources, sample(sources, SceneDistribution(), 1, range(2))).sum()
+    assert told == [
+        "the compiled painter can't be kept: each job compiles it again, which takes seconds",
+        str(total),
+        str(total),
+    ]

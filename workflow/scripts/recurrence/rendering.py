@@ -20,7 +20,21 @@ from recurrence.scenes import OBJECTS, Floats, Ints, Recipe, Sources
 
 Images = npt.NDArray[np.float32]
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
+
+
+def _compiled(function: Any) -> Any:
+    """Compile with numba at the first call, and keep the result for other processes if a folder can be written."""
+    try:
+        return numba.njit(function, cache=True, **_OPTIONS)
+    except RuntimeError:  # neither beside this file nor in the user's cache
+        return numba.njit(function, **_OPTIONS)
+
+
+@cache
+def _say_if_not_kept() -> None:
+    if not _paint.stats.cache_path:
+        print("the compiled painter can't be kept: each job compiles it again, which takes seconds")
 
 
 def side_after(side: Any, factor: Any) -> Any:
@@ -210,6 +224,7 @@ def render(sources: Sources, recipe: Recipe) -> Images:
 
     Raises ``ValueError`` if an object would leave the canvas.
     """
+    _say_if_not_kept()
     plan = layout(recipe)
     canvases = np.zeros((len(recipe), CANVAS, CANVAS), np.float32)
     _paint(
