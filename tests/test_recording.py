@@ -103,7 +103,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_work(
     needed = bytes_needed(network, COUNT)
     usage = type("usage", (), {"free": needed - 1})
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(OSError, match=r"the dump of activations may need .* record\.scenes"):
+    with pytest.raises(OSError, match=r"the recording may need .* record\.scenes"):
         recorded(network, SceneSet(scene_files, COUNT), path)
     assert list(tmp_path.iterdir()) == []
 

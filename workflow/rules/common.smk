@@ -32,9 +32,7 @@ DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
     key: config["perturbation"][key] for key in POSES
 }
-FIRST = min(
-    config["run"]["interactions"], key=INTERACTIONS.index
-)  # feedforward only if there is no other
+FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward comes last
 
 
 wildcard_constraints:

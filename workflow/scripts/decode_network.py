@@ -1,4 +1,4 @@
-"""Rule decode_network: linear read-outs from one network's activations and recurrent flow."""
+"""Rule decode_network: decoding from one network's activations and recurrent flow."""
 
 from recurrence import job
 from recurrence.decoding import decode
@@ -14,4 +14,4 @@ with job.logged(snakemake.log[0]):
         interaction=wildcards.interaction,
         instance=int(wildcards.instance),
     )
-    print(f"{len(table)} read-outs, {table.unconverged.sum()} stopped at max_iter")
+    print(f"{len(table)} classifiers, {table.unconverged.sum()} stopped at max_iter")

@@ -1,4 +1,4 @@
-"""Rule decode_scenes: linear read-outs from the scenes, which need no network."""
+"""Rule decode_scenes: decoding from the scenes themselves, which needs no network."""
 
 from recurrence.decoding import decode_scenes
 from recurrence.job import logged

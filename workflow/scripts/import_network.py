@@ -1,4 +1,4 @@
-"""Rule import_network: one network, from the authors' released weights."""
+"""Rule import_network: one network with the authors' released weights."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rule report: the whole run on one self-contained page."""
+"""Rule report: the whole run on one page."""
 
 from pathlib import Path
 

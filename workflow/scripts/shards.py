@@ -1,4 +1,4 @@
-"""Rule shards: the source images of one dataset, verified and split."""
+"""Rule shards: the source images of one dataset, checked and split."""
 
 from recurrence.datasets import write_shards
 from recurrence.job import logged

@@ -1,4 +1,4 @@
-"""Rule tables: the rows of all instances in one file per table."""
+"""Rule tables: for each table, the rows of all networks in one file."""
 
 from pathlib import Path
 

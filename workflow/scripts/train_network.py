@@ -1,4 +1,4 @@
-"""Rule train_network: one network, from its seed to its weights."""
+"""Rule train_network: train one network from its seed."""
 
 from pathlib import Path
 

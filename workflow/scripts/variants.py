@@ -1,4 +1,4 @@
-"""Rule variants: two scenes and their six altered copies, for the figure that shows what is perturbed."""
+"""Rule variants: two scenes and their six altered copies, for a figure."""
 
 from recurrence.datasets import load_shard
 from recurrence.job import logged

@@ -1,6 +1,6 @@
-"""A trained network on the test scenes: accuracy, clutter at the input over time, the fc lateral taken away.
+"""Evaluate a trained network on the test scenes: accuracy, clutter at the input, removal of the fc lateral connection.
 
-The trajectories go to a recorder on the way (docs/experiment.md 4).
+The trajectories are recorded at the same time (docs/experiment.md 4).
 """
 
 import copy
@@ -46,7 +46,7 @@ def evaluate(
     recorder: Recorder,
     progress: "Progress",
 ) -> Evaluation:
-    """Run ``network`` on ``scenes``, computed in ``precision`` (bfloat16 or float32)."""
+    """Run ``network`` on ``scenes`` in ``precision`` (bfloat16 or float32); ``recorder`` gets its trajectories."""
     ablated = copy.deepcopy(network)
     lateral = "fc" in ablated.lateral
     if lateral:
@@ -65,7 +65,7 @@ def evaluate(
                 torch.from_numpy(each).to(network.device)
                 for each in (batch.scenes, batch.clean, batch.labels["category"].astype(np.int64))
             )
-            # One trajectory at a time: they are most of the memory.
+            # One trajectory at a time, as they take most of the memory.
             run = network(clean)
             recorder.write("clean", batch.where, run)
             correct["clean"] += _hits(run, category)
@@ -85,7 +85,7 @@ def evaluate(
 def _tables(
     correct: dict[str, int], outside: npt.NDArray[np.float64], n: int, lateral: bool
 ) -> Evaluation:
-    """The tables, from counts of right answers and the sums of energies outside of the target."""
+    """Make the tables from counts of right answers and summed energies outside the target."""
     accuracy = [
         {"image": image, "n": n, "accuracy": correct[image] / n} for image in ("cluttered", "clean")
     ]
@@ -113,7 +113,7 @@ def _hits(trajectory: Trajectory, category: Tensor) -> int:
 
 
 def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
-    """The fraction of the input map's energy (sum of squares) outside of the target, (batch, timesteps)."""
+    """The share of the input map's energy (sum of squares) outside the target, (batch, timesteps)."""
     outside = clean <= TARGET_THRESHOLD
     energy = [activity.maps["input"].square() for activity in trajectory.activities]
     return torch.stack(

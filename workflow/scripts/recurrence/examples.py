@@ -1,4 +1,4 @@
-"""Example scenes and what a network's input map makes of them, for the figures."""
+"""Example scenes and a network's input map over time, for the figures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ EXAMPLES = 12  # scenes
 def write_examples(
     network: RecurrentNetwork, shard: str, path: str | Path, provenance: Mapping[str, Any]
 ) -> None:
-    """Write the first :data:`EXAMPLES` test scenes of a shard and the network's input map at each timestep."""
+    """Write the first :data:`EXAMPLES` test scenes of a shard, with the network's input map at each timestep."""
     batch = next(SceneSet([shard], EXAMPLES).batches(EXAMPLES))
     with torch.inference_mode():
         trajectory = network(torch.from_numpy(batch.scenes).to(network.device))

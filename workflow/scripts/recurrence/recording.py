@@ -1,7 +1,7 @@
-"""The recording of a network: its activations and recurrent flow on test scenes, streamed to HDF5.
+"""Record a network's activations and recurrent flow on test scenes (docs/experiment.md 4), streamed to HDF5.
 
-Maps are float16 with :data:`MANTISSA` bits of mantissa, which compress to less than half their
-size; memory does not grow with the number of scenes.
+Maps are float16 with only :data:`MANTISSA` bits of mantissa, so that they compress to less than
+half their size. Memory does not grow with the number of scenes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ from recurrence.scene_reading import Batch
 from recurrence.storage import create_hdf5, require_space, write_dataset
 
 CHUNK = 25  # scenes
-# Bits of mantissa that are kept. Rounding errors are independent over values, at most 1.6 % and 6.3 % of each; flows
-# are most of a recording, and decoding accuracies move by 0.003 in the mean (docs/performance.md).
+# Bits of mantissa that are kept. A value's rounding error is at most 1.6 % (activations) or 6.3 % (flow), independent
+# of other values. Flow is most of a recording. Decoding accuracies change by 0.003 on average (docs/performance.md).
 MANTISSA = {"activation": 5, "recurrent_flow": 3}
 AXES = {"input": ("channel", "row", "column"), "fc": ("unit",)}
 
@@ -32,17 +32,17 @@ AXES = {"input": ("channel", "row", "column"), "fc": ("unit",)}
 def recorder(
     path: str | Path, network: RecurrentNetwork, count: int, provenance: Mapping[str, Any]
 ) -> Iterator["Recorder"]:
-    """Record ``network`` on ``count`` scenes into the HDF5 file at ``path``, which is there when all went well.
+    """Record ``network`` on ``count`` scenes into the HDF5 file at ``path``; on an error there is no such file.
 
     Raises ``OSError`` if the disk is too small.
     """
-    require_space(Path(path).parent, bytes_needed(network, count), "the dump of activations")
+    require_space(Path(path).parent, bytes_needed(network, count), "the recording")
     with create_hdf5(path, provenance) as file:
         yield Recorder(_create_datasets(file, network, count))
 
 
 class Recorder:
-    """Writes labels and trajectories to the datasets of a recording, by their paths."""
+    """Writes labels and trajectories to a recording; ``datasets`` has its datasets by path."""
 
     def __init__(self, datasets: Mapping[str, h5py.Dataset]) -> None:
         self._datasets = datasets
@@ -53,7 +53,7 @@ class Recorder:
             self._datasets[f"labels/{variable}"][batch.where] = values
 
     def write(self, image: str, where: slice, trajectory: Trajectory) -> None:
-        """Write what the network did on the scenes ``where``; ``image`` is cluttered or clean (without flows)."""
+        """Write the trajectory of the scenes ``where``; ``image`` is cluttered, or clean (recorded without flow)."""
         group = "" if image == "cluttered" else f"{image}/"
 
         def put(quantity: str, layer: str, step: int, values: Tensor) -> None:
@@ -69,7 +69,7 @@ class Recorder:
 
 
 def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
-    """Every map dataset of a recording: its path and its shape for one scene."""
+    """The path of each dataset of maps in a recording, and its shape for one scene."""
     steps = network.timesteps
     with_flow = {*network.lateral, *(name.split("_to_")[1] for name in network.topdown)}
     activations = {
@@ -84,12 +84,12 @@ def _layout(network: RecurrentNetwork) -> dict[str, tuple[int, ...]]:
 
 
 def _quantity(path: str) -> str:
-    """Activation or recurrent flow, by the path of its dataset."""
+    """Whether the dataset at ``path`` holds ``activation`` or ``recurrent_flow``."""
     return path.removeprefix("clean/").split("/")[0]
 
 
 def bytes_needed(network: RecurrentNetwork, count: int) -> int:
-    """An upper bound of a recording's size: sign, exponent and the kept mantissa of float16, uncompressed."""
+    """An upper bound for the size of a recording: sign, exponent and kept mantissa of float16, uncompressed."""
     bits = 0
     for path, shape in _layout(network).items():
         bits += (6 + MANTISSA[_quantity(path)]) * count * int(np.prod(shape))
@@ -99,7 +99,7 @@ def bytes_needed(network: RecurrentNetwork, count: int) -> int:
 def _create_datasets(
     file: h5py.File, network: RecurrentNetwork, count: int
 ) -> dict[str, h5py.Dataset]:
-    """All datasets of a recording, by path; they stay open, so that a failed write is an exception."""
+    """Create all datasets of a recording, by path. They stay open, so that a failed write is an exception."""
     compression = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
     datasets = {}
     for path, shape in _layout(network).items():
@@ -121,7 +121,7 @@ def _create_datasets(
 
 
 def round_mantissa(values: Tensor, kept: int) -> npt.NDArray[np.float16]:
-    """Float16 values with all but the first ``kept`` bits of their mantissas rounded away."""
+    """Round values to float16 with only the first ``kept`` bits of mantissa."""
     dropped = 10 - kept
     bits = values.to(torch.float16).cpu().numpy().view(np.uint16)
     rounded = (bits + np.uint16(1 << (dropped - 1))) & np.uint16(0xFFFF << dropped & 0xFFFF)

@@ -1,4 +1,4 @@
-"""The test scenes, read in batches from the shards that :mod:`recurrence.scene_writing` makes."""
+"""Read test scenes in batches from the shards that :mod:`recurrence.scene_writing` writes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from recurrence.storage import open_hdf5
 
 @dataclass(frozen=True)
 class Batch:
-    """Some scenes: cluttered and clean (b, 1, 100, 100), labels (b,), and ``where`` they are among all scenes."""
+    """Some scenes: cluttered and clean (b, 1, 100, 100), labels (b,), and their place (``where``) among all scenes."""
 
     scenes: npt.NDArray[np.float32]
     clean: npt.NDArray[np.float32]
@@ -22,13 +22,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class SceneSet:
-    """The first ``count`` scenes of shards, in their order."""
+    """The first ``count`` scenes of ``shards``, in order."""
 
     shards: Sequence[str]
     count: int
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """All scenes, at most ``size`` at a time. Raises ``ValueError`` that names a shard that is damaged."""
+        """All scenes, at most ``size`` at a time. Raises ``ValueError``, naming the shard, if one is damaged."""
         start = 0
         for shard in self.shards:
             with open_hdf5(shard) as file:

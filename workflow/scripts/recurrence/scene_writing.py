@@ -1,4 +1,4 @@
-"""Scenes on disk: the shards of the test set, and the altered copies that a figure shows."""
+"""Write scenes: the shards of the test set, and the altered copies for a figure."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ def write_test_scenes(
                 PLANE,
                 compression="gzip",
                 compression_opts=1,
-                fletcher32=True,  # a checksum, which reading verifies
+                fletcher32=True,  # a checksum that is verified when it is read
             )
         for variable, values in recipe.labels(sources).items():
             write_dataset(file, f"labels/{variable}", values.astype(np.uint8), fletcher32=True)
