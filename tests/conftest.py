@@ -1,4 +1,4 @@
-"""What several tests use: the embedded sample of real digits and garments, and a small run."""
+"""What several tests use: the project's sample of real digits and clothes, and a small run."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from study import CHECKPOINTS, TINY, Study
 
 @pytest.fixture(scope="session")
 def sources() -> Sources:
-    """The training images of the embedded sample."""
+    """The training images of the project's sample."""
     digits, fashion = (read_sample(name) for name in ("mnist", "fashion"))
     names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
     return Sources.join(*(tuple(files[name] for name in names) for files in (digits, fashion)))
@@ -19,7 +19,7 @@ def sources() -> Sources:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A small run that is done. Who changes something in it puts that back."""
+    """A finished small run. A test that changes it must undo that."""
     study = Study(tmp_path_factory.mktemp("study"), TINY)
     for file in CHECKPOINTS:
         (study.folder / file).touch()

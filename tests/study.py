@@ -1,4 +1,4 @@
-"""A small study in a folder of its own, for the tests that run the workflow, and what is asked of its results."""
+"""A small study in its own folder, for tests that run the workflow, and checks of its results."""
 
 import re
 import shutil
@@ -44,12 +44,12 @@ TINY: dict[str, Any] = {
     "perturbation": {"repeats": 1, "scenes": 3},
     "figures": {"dpi": 40},
 }
-CHECKPOINTS = ["one.pth", "two.pth"]  # of `finished`: for plans alone, so that they are empty
+CHECKPOINTS = ["one.pth", "two.pth"]  # empty files in `finished`, as they are only planned with
 STAGES = ("train", "record", "decode", "perturb")
 
 
 class Study:
-    """A copy of the project in a folder of its own."""
+    """A copy of the project in its own folder."""
 
     def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Study:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
 
     def command(self, *words: str) -> list[str]:
-        """The call of Snakemake; a later --cores counts."""
+        """The command that starts Snakemake; --cores in ``words`` replaces the default."""
         cores = () if "--cores" in words else ("--cores", "2")
         return [sys.executable, "-m", "snakemake", *cores, "--configfile", "tiny.yaml", *words]
 
@@ -79,7 +79,7 @@ class Study:
         )
 
     def planned(self, *words: str) -> dict[str, int]:
-        """How often each rule would run now; the target ``all`` does not count."""
+        """How many jobs of each rule would run now, without the target ``all``."""
         told = self.snakemake("--dry-run", *words)
         assert told.returncode == 0, told.stdout + told.stderr
         stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
@@ -87,7 +87,7 @@ class Study:
 
 
 def assert_same_tables(*runs: Path) -> None:
-    """All tables of two runs, of each network and of all, are the same to the last digit."""
+    """Check that all tables of two runs, of each network and of the run, are the same to the last digit."""
     names = [sorted(path.relative_to(run) for path in run.rglob("*.csv")) for run in runs]
     assert names[0] == names[1] and len(names[0]) >= 12
     for name in names[0]:

@@ -14,7 +14,7 @@ DEPENDENCIES = DECLARED["project"]["dependencies"]
 
 
 def entries(lock: str) -> list[str]:
-    """The requirements of a lock file, each in one line with all its hashes."""
+    """The requirements of a lock file, each on one line with all its hashes."""
     return lock.replace("\\\n", " ").splitlines()
 
 
@@ -22,7 +22,7 @@ PINS = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
 
 
 def name(requirement: str) -> str:
-    """The package that a requirement is about, without extras, versions and case."""
+    """The name of a requirement's package in lower case, without extras and version."""
     return re.split(r"[\[<>=~! ;]", requirement)[0].lower()
 
 

@@ -1,4 +1,4 @@
-"""Faults: killed jobs, a killed Snakemake, a full disk. What was finished stays, and the results are the same."""
+"""Killed jobs, a killed Snakemake, a full disk: finished files stay, and the results are the same."""
 
 import os
 import random
@@ -48,15 +48,15 @@ def started(study: Study) -> subprocess.Popen[bytes]:
 
 
 def seconds_of(stage: str, study: Study) -> float:
-    """How long the job of a stage took."""
+    """The time that the job of a stage took."""
     measured = study.folder / f"results/tiny/benchmarks/{stage}/multiplicative-1.tsv"
     return float(pd.read_csv(measured, sep="\t").s[0])
 
 
 def jobs_of(study: Study, snakemake: subprocess.Popen[bytes]) -> dict[str, psutil.Process]:
-    """The running job of each stage, once it has come so far as to run Python, and training to a checkpoint."""
+    """The running job of each stage: once it runs Python, and training once it has a checkpoint."""
     jobs = {}
-    with suppress(psutil.Error):  # of one that has just ended
+    with suppress(psutil.Error):  # a process may just have ended
         for process in psutil.Process(snakemake.pid).children(recursive=True):
             words = process.cmdline()
             for stage in STAGES:
@@ -68,7 +68,7 @@ def jobs_of(study: Study, snakemake: subprocess.Popen[bytes]) -> dict[str, psuti
 
 
 def wait_for(stage: str, study: Study, snakemake: subprocess.Popen[bytes]) -> psutil.Process:
-    """The job of a stage."""
+    """Wait for the job of a stage and return it."""
     while stage not in (jobs := jobs_of(study, snakemake)):
         assert snakemake.poll() is None, f"it ended without a job of {stage}"
         time.sleep(0.02)
@@ -87,7 +87,7 @@ def wait_for_file(pattern: str, study: Study, job: psutil.Process) -> None:
 def kill(
     victim: str, study: Study, snakemake: subprocess.Popen[bytes], delays: Mapping[str, float]
 ) -> set[str]:
-    """Kill the job of each stage, or Snakemake with all its jobs, so many seconds after the job is seen to run.
+    """Kill the job of each stage, or Snakemake with all its jobs, some seconds (``delays``) after the job started.
 
     Returns the stages whose jobs were killed.
     """
@@ -115,7 +115,7 @@ def training_log(study: Study) -> str:
 
 
 def finished_files(study: Study) -> dict[Path, int]:
-    """When each file that is whole in Snakemake's eyes was made."""
+    """When each file that Snakemake takes for complete was made."""
     marks = (study.folder / ".snakemake/incomplete").rglob("*")
     incomplete = {b64decode(mark.name).decode() for mark in marks if mark.is_file()}
     files = [
@@ -125,7 +125,7 @@ def finished_files(study: Study) -> dict[Path, int]:
         path: path.stat().st_mtime_ns
         for path in files
         if path.suffix in FINISHED
-        and path.name != "activations.h5"  # goes when it has been decoded
+        and path.name != "activations.h5"  # deleted after decoding
         and not path.name.startswith(".")
         and str(path.relative_to(study.folder)) not in incomplete
     }
@@ -141,7 +141,7 @@ def assert_same_results(study: Study, other: Study) -> None:
 def test_killed_runs_end_in_the_same_results(
     undisturbed: Study, tmp_path: Path, victim: str
 ) -> None:
-    """Each stage is killed once; for a long test, up to as often as KILLS in the environment says."""
+    """Each stage is killed once, or up to KILLS times, an environment variable."""
     seed = random.randrange(10**6)
     study, moments = Study(tmp_path, ONE), random.Random(seed)
     left = Counter(dict.fromkeys(STAGES, int(os.environ.get("KILLS", "1"))))
@@ -155,7 +155,7 @@ def test_killed_runs_end_in_the_same_results(
             study.snakemake("--unlock")
         for path, made in before.items():
             assert path.stat().st_mtime_ns == made, f"{path} was made again"
-        if not killed:  # the job that was left ended before its moment
+        if not killed:  # the last job ended before it could be killed
             break
         left -= killed
         kills += killed
@@ -167,21 +167,23 @@ def test_killed_runs_end_in_the_same_results(
     assert_same_results(study, undisturbed)
 
 
-def test_what_is_trained_is_kept_before_snakemake_knows(undisturbed: Study, tmp_path: Path) -> None:
+def test_a_training_killed_after_its_end_is_not_repeated(
+    undisturbed: Study, tmp_path: Path
+) -> None:
     study = Study(tmp_path, ONE)
     run = started(study)
     job = wait_for("train", study, run)
     wait_for_file(MODEL.name, study, job)
     job.kill()
     run.wait()
-    assert not (study.folder / MODEL).exists()  # Snakemake trusts no file of a job that failed
+    assert not (study.folder / MODEL).exists()  # Snakemake removes the files of a failed job
     told = study.snakemake()
     assert told.returncode == 0, told.stderr
     assert "going on after iteration 150 of 150" in training_log(study)
     assert_same_results(study, undisturbed)
 
 
-def test_a_job_that_outlives_its_snakemake_is_not_done_twice(
+def test_a_job_that_outlives_snakemake_is_not_done_twice(
     undisturbed: Study, tmp_path: Path
 ) -> None:
     study = Study(tmp_path, ONE)
@@ -202,14 +204,14 @@ def test_a_job_that_outlives_its_snakemake_is_not_done_twice(
     assert_same_results(study, undisturbed)
 
 
-def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     undisturbed: Study, tmp_path: Path
 ) -> None:
     study = Study(tmp_path, ONE)
     assert study.snakemake("--until", "train_network").returncode == 0
     trained = (study.folder / MODEL).stat().st_mtime_ns
 
-    def small_files() -> None:  # stands for a full disk: writing on gives an error
+    def small_files() -> None:  # like a full disk: writing more is an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
     told = study.snakemake("--until", "record_network", preexec_fn=small_files)
@@ -228,11 +230,11 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
 @pytest.mark.parametrize(
     ("place", "named"), [("results", "results/tiny"), ("data/sample", "data/sample")]
 )
-def test_a_folder_that_cannot_be_written_is_told_before_any_job(
+def test_a_folder_without_write_access_is_reported_before_any_job(
     tmp_path: Path, place: str, named: str
 ) -> None:
     study = Study(tmp_path, ONE)
-    (study.folder / place).symlink_to("/sys/fs")  # kernel files: not even root can add one
+    (study.folder / place).symlink_to("/sys/fs")  # not even root can make a file there
     told = study.snakemake()
     assert told.returncode != 0
     assert f"nothing can be written in the folder {named}" in told.stderr

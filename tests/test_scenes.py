@@ -1,4 +1,4 @@
-"""Scenes: recipes that depend on nothing but seed and index, and the renderer against scipy, object by object."""
+"""Scenes: recipes depend only on seed and index; both renderers paint what scipy paints, one object at a time."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
 def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
-    """Both renderers, the compiled one and the one of tensor operations."""
+    """Paint with both renderers: compiled, and made of tensor operations."""
     expected = np.stack([plain.paint(sources, recipe, n)[None] for n in range(len(recipe))])
     for scenes in (
         render(sources, recipe),
@@ -85,7 +85,7 @@ def test_odd_images_equal_scipy() -> None:
     assert_equals_oracle(sources, sample(sources, SceneDistribution(), 3, range(8)))
 
 
-def test_a_scene_depends_on_its_seed_and_index_alone(sources: Sources) -> None:
+def test_a_scene_depends_only_on_its_seed_and_index(sources: Sources) -> None:
     whole = sample(sources, SceneDistribution(), 5, range(40))
     part = sample(sources, SceneDistribution(), 5, range(17, 23))
     other = sample(sources, SceneDistribution(), 6, range(17, 23))
@@ -127,7 +127,7 @@ def test_draws_follow_the_distribution(sources: Sources) -> None:
 
 
 @pytest.mark.parametrize("clutter", range(8))
-def test_as_many_clutter_objects_as_asked(sources: Sources, clutter: int) -> None:
+def test_the_number_of_clutter_objects(sources: Sources, clutter: int) -> None:
     recipe = sample(sources, SceneDistribution(clutter=clutter), 8, range(200))
     assert (recipe.present.sum(1) == clutter + 1).all()
     assert recipe.present[np.arange(200), recipe.target].all()

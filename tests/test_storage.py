@@ -1,4 +1,4 @@
-"""Files that can't be read, files that are damaged, and what an output says about its origin."""
+"""Files that can't be read, damaged files, and the provenance of outputs."""
 
 import fcntl
 import gzip
@@ -44,7 +44,7 @@ def write_shard(path: Path) -> None:
     write_shards("mnist", files | {"test": str(path)}, "sample", path.parent, 100)
 
 
-# How each kind of file is written and read, and what it is called when its content is wrong.
+# How each kind of file is written and read, and the message when its content is wrong.
 KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
     "shard": (write_shard, load_shard, "is damaged"),
     "scenes": (write_hdf5, lambda p: decode_scenes([str(p)], SCENES, 1, 0), "is damaged"),
@@ -126,13 +126,13 @@ def test_a_damaged_file_is_called_damaged(tmp_path: Path, kind: str) -> None:
     whole = path.read_bytes()
     for content in (b"", whole[: len(whole) // 2], b"\xff\xfe garbage" * 100):
         if kind == "table" and content and whole.startswith(content):
-            continue  # a shorter table is a table
+            continue  # a table that is cut short is still a table
         path.write_bytes(content)
         with pytest.raises(ValueError, match=rf"^{path}:? ?{told}"):
             read(path)
 
 
-def test_an_error_that_is_not_the_files_is_not_blamed_on_it(tmp_path: Path) -> None:
+def test_another_error_is_not_called_damage(tmp_path: Path) -> None:
     path = tmp_path / "test-00.h5"
     write_hdf5(path)
     with pytest.raises(KeyError, match="mine"), open_hdf5(path):
@@ -162,7 +162,7 @@ def test_the_commit_is_that_of_the_project_itself(
     commit = git(outer, "rev-parse", "HEAD")
     assert git_commit(outer) == commit
     assert git_commit(inner) == "unknown"
-    monkeypatch.setenv("GIT_DIR", str(outer / ".git"))  # as within a git hook
+    monkeypatch.setenv("GIT_DIR", str(outer / ".git"))  # as in a git hook
     assert git_commit(inner) == "unknown"
     (outer / "notes.txt").touch()  # not tracked
     assert git_commit(outer) == commit

@@ -1,4 +1,4 @@
-"""Make the embedded sample: the first 80 training and 20 test images of each class, real ones.
+"""Make the project's sample: the first 80 training images and 20 test images of each class.
 
 The classes take turns (0, 1, ..., 9, 0, 1, ...), so that any run of images is balanced. SHA256SUMS
 holds the checksums of the uncompressed files. From the top of the project:

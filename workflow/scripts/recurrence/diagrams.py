@@ -15,7 +15,7 @@ from matplotlib.path import Path as Outline
 from safetensors import SafetensorError, safe_open
 
 from recurrence.names import CANVAS, LAYERS, POOL
-from recurrence.storage import MADE_ANEW, open_hdf5, reading
+from recurrence.storage import MADE_AGAIN, open_hdf5, reading
 
 Files = Mapping[str, str]  # paths, by what the files hold
 Block = Mapping[str, Any]  # the config block figures
@@ -45,7 +45,7 @@ class Connection:
 def connections(model: Path) -> tuple[list[Connection], int]:
     """Read the connections in a weight file, and the number of its parameters."""
     with (
-        reading(model, MADE_ANEW, SafetensorError),
+        reading(model, MADE_AGAIN, SafetensorError),
         safe_open(str(model), framework="numpy") as file,
     ):
         names = list(file.keys())

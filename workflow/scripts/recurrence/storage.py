@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-MADE_ANEW = "is damaged: delete it and start again to make it once more ({})"
+MADE_AGAIN = "is damaged: delete it and start again to make it once more ({})"
 PROJECT = Path(__file__).resolve().parents[3]
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "snakemake")
 
@@ -54,34 +54,34 @@ def write_table(path: str | Path, frame: pd.DataFrame, **leading: Any) -> None:
 
 @contextmanager
 def reading(path: str | Path, wrong: str, *damage: type[Exception]) -> Iterator[None]:
-    """Say what went wrong while the block read ``path``.
+    """Report what goes wrong while the block reads ``path``.
 
-    Raises ``OSError`` with the operating system's reason if the file can't be read: it may be whole. Raises
-    ``ValueError``, the path followed by ``wrong`` (``{}`` is the error), if it was read and its content is wrong: on
-    exceptions of the types ``damage``, and on an ``OSError`` of a library that has no number of the system.
+    Raises ``OSError`` with the operating system's reason if the file can't be read; it may be undamaged. Raises
+    ``ValueError`` (the path, and ``wrong`` with the error in place of ``{}``) if the file was read and its content is
+    wrong: on exceptions of the types ``damage``, and on an ``OSError`` of a library, without an error number.
     """
-    told: tuple[type[Exception], ...] = (OSError, *damage)
+    reported: tuple[type[Exception], ...] = (OSError, *damage)
     try:
-        with Path(path).open("rb") as file:  # libraries hide the reason, or give another
+        with Path(path).open("rb") as file:  # libraries hide the reason or give another one
             file.read(1)
         yield
-    except told as error:
+    except reported as error:
         raise _unread(path, error, wrong) from error
 
 
 def _unread(path: str | Path, error: Exception, wrong: str) -> Exception:
     number = error.errno if isinstance(error, OSError) else None
-    if number in (None, errno.EINVAL):  # the latter from a place that a damaged file names
+    if number in (None, errno.EINVAL):  # EINVAL: a damaged file names a place that does not exist
         return ValueError(f"{path} {wrong.format(error)}")
     reason = os.strerror(number)
     if isinstance(error, BlockingIOError):
         reason = "another program has locked it; wait for that program or end it"
-    return OSError(number, f"{path} cannot be read: {reason} (the file itself may be whole)")
+    return OSError(number, f"{path} cannot be read: {reason} (the file itself may be undamaged)")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV written by :func:`write_table`; raises as :func:`reading` does."""
-    with reading(path, MADE_ANEW, ValueError):  # of pandas, for all that is no table
+    with reading(path, MADE_AGAIN, ValueError):  # pandas raises it for what is no table
         return pd.read_csv(path)
 
 
@@ -108,16 +108,16 @@ def create_hdf5(path: str | Path, attributes: Mapping[str, Any]) -> Iterator[h5p
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file to read it, one at a time; what goes wrong is told as by :func:`reading`."""
+    """Open an HDF5 file for reading, one at a time; raises as :func:`reading` does."""
     try:
-        with reading(path, MADE_ANEW):
+        with reading(path, MADE_AGAIN):
             file = h5py.File(path)
         with file:
             yield file
     except (OSError, KeyError, RuntimeError) as error:
-        if not _raised_by("h5py", error):  # but by what is done with the values
+        if not _raised_by("h5py", error):  # the error is in how the values are used
             raise
-        raise _unread(path, error, MADE_ANEW) from error
+        raise _unread(path, error, MADE_AGAIN) from error
 
 
 def _raised_by(package: str, error: Exception) -> bool:
@@ -165,11 +165,11 @@ def _environment() -> dict[str, Any]:
 
 
 def git_commit(project: Path) -> str:
-    """The commit that is checked out in ``project``, with ``-dirty`` after it if a tracked file was changed since.
+    """The commit that is checked out in ``project``, followed by ``-dirty`` if a tracked file has changed since.
 
-    It is ``unknown`` where ``project`` is not itself a git checkout, as when it was unpacked within another one.
+    ``unknown`` if ``project`` is not itself a git checkout, for example when it was unpacked inside another one.
     """
-    told = []
+    answers = []
     environment = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")}
     for words in ("rev-parse --show-toplevel", "describe --always --dirty --abbrev=40 --exclude=*"):
         try:
@@ -182,8 +182,8 @@ def git_commit(project: Path) -> str:
             )
         except (OSError, subprocess.CalledProcessError):
             return "unknown"
-        told.append(done.stdout.rstrip("\n"))
-    top, commit = told
+        answers.append(done.stdout.rstrip("\n"))
+    top, commit = answers
     return commit if Path(top).resolve() == project.resolve() else "unknown"
 
 
