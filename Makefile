@@ -41,7 +41,7 @@ help:
 	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
 
 reproduce: $(CONFIGS) $(INSTALLED)
-	@$(BIN)/python workflow/scripts/estimate.py --cores $(CORES) $(CONFIGS)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.estimation --cores $(CORES) $(CONFIGS)
 	$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
 	@echo
 	@cat $(RESULTS)/scorecard.txt

@@ -1,6 +1,7 @@
 """The workflow itself: a whole tiny run, and what reruns after which change."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -227,12 +228,12 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
 
 
 def test_the_estimate_counts_what_is_left(finished: Study) -> None:
-    script = finished.folder / "workflow/scripts/estimate.py"
     (finished.folder / "other.yaml").write_text("run: {name: other, instances: 4}\n")
     for overlay, left in (("tiny.yaml", "0 of 6"), ("other.yaml", "8 of 8")):
         told = subprocess.run(
-            [sys.executable, script, "--cores", "2", "config.yaml", overlay],
+            [sys.executable, "-m", "recurrence.estimation", "--cores", "2", "config.yaml", overlay],
             cwd=finished.folder,
+            env=os.environ | {"PYTHONPATH": str(finished.folder / "workflow/scripts")},
             capture_output=True,
             text=True,
             check=True,

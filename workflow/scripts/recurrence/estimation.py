@@ -2,8 +2,12 @@
 
 It is rough, perhaps a third off: jobs that run side by side slow each other down, and the costs of
 all but the training are known only in multiples of a forward pass.
+
+    python -m recurrence.estimation [--cores N] config.yaml [workflow/presets/NAME.yaml]
 """
 
+import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +15,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+import yaml
 
+from recurrence.configuration.problems import ConfigurationError, check, overlaid
+from recurrence.devices import prepare_torch
+from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
 
@@ -89,3 +97,37 @@ def remaining(config: dict[str, Any], device: torch.device) -> list[float]:
             missing = [job for job, file in FILES.items() if not (folder / file).exists()]
             left.append(sum(cost[job] + JOB for job in missing))
     return left
+
+
+def main() -> None:
+    """Print the estimate for a run, without what its files say is done."""
+    parser = argparse.ArgumentParser(description="Estimate how long a run takes.")
+    parser.add_argument("--cores", default="all", help="as for snakemake: a number or all")
+    parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")
+    arguments = parser.parse_args()
+    config: dict[str, Any] = {}
+    for file in arguments.files:
+        config = overlaid(config, yaml.safe_load(file.read_text()))
+    try:
+        check(config)
+    except ConfigurationError:
+        return  # Snakemake, which starts next, reports what is wrong
+    run, threads = config["run"], config["compute"]["threads"]
+    iterations = config["training"]["iterations"]
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = (available or 1) if arguments.cores == "all" else int(arguments.cores)
+    device = prepare_torch(config["compute"]["device"], threads)
+
+    left = remaining(config, device)
+    parallel = 1 if device.type == "cuda" else max(1, cores // threads)
+    estimate = duration(max(*left, sum(left) / parallel) + REST)
+    print(
+        f"Run {run['name']}: about {estimate} on this machine ({cores} cores, {device.type}):",
+        end=" ",
+    )
+    to_do = sum(seconds > 0 for seconds in left)
+    print(f"{to_do} of {len(left)} networks to do, {iterations} iterations each")
+
+
+if __name__ == "__main__":
+    main()
