@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from recurrence import job
+from recurrence import job, storage
 from recurrence.checkpoints import CURVE, import_checkpoint
 from recurrence.network import save_network
-from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, checkpoint = snakemake.params, Path(snakemake.input[0])
     network = import_checkpoint(checkpoint, snakemake.wildcards.interaction, parameters.network)
     sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    described = provenance(parameters.seed, checkpoint={"file": checkpoint.name, "sha256": sha256})
-    save_network(snakemake.output.model, network, parameters.network, **described)
-    write_table(snakemake.output.curve, pd.DataFrame(columns=CURVE))
+    provenance = storage.provenance(
+        parameters.seed, checkpoint={"file": checkpoint.name, "sha256": sha256}
+    )
+    save_network(snakemake.output.model, network, parameters.network, **provenance)
+    storage.write_table(snakemake.output.curve, pd.DataFrame(columns=CURVE))
     print(f"imported {checkpoint} (sha256 {sha256})")

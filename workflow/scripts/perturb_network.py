@@ -1,12 +1,11 @@
 """Rule perturb_network: functional importance in one network, and an example of a perturbation."""
 
-from recurrence import job
+from recurrence import job, storage
 from recurrence.datasets import load_shard
 from recurrence.devices import prepare_torch
 from recurrence.network import load_network
 from recurrence.perturbation import Experiment, perturb, write_example
 from recurrence.scenes import SceneDistribution, Sources
-from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
@@ -21,6 +20,6 @@ with job.logged(snakemake.log[0]):
     progress = job.Progress(snakemake.rule, wildcards, block["repeats"] * block["scenes"])
     table = perturb(experiment, block, progress)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
-    write_table(snakemake.output.table, table, **names)
-    about = provenance(parameters.seed, scenes=parameters.scenes, **names)
-    write_example(experiment, snakemake.output.example, about)
+    storage.write_table(snakemake.output.table, table, **names)
+    provenance = storage.provenance(parameters.seed, scenes=parameters.scenes, **names)
+    write_example(experiment, snakemake.output.example, provenance)

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import torch
 
-from recurrence import job, training
+from recurrence import job, storage, training
 from recurrence.datasets import load_shard, shard_digest
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.seeds import derive_seed
-from recurrence.storage import provenance, write_table
 
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
@@ -35,6 +34,8 @@ with job.logged(snakemake.log[0]):
         device,
         progress,
     )
-    described = provenance(parameters.seed, training=parameters.training, scenes=parameters.scenes)
-    save_network(snakemake.output.model, network, parameters.network, **described)
-    write_table(snakemake.output.curve, curve)
+    provenance = storage.provenance(
+        parameters.seed, training=parameters.training, scenes=parameters.scenes
+    )
+    save_network(snakemake.output.model, network, parameters.network, **provenance)
+    storage.write_table(snakemake.output.curve, curve)

@@ -87,14 +87,14 @@ def import_checkpoint(
 
 def _check_name(path: str | Path, interaction: str, config: Mapping[str, Any]) -> None:
     """Compare the digits in a released file's name; other names are accepted."""
-    found = re.match(r"rnn_bglt_([01]{4})_t_\d+_num_\d+", Path(path).name)
+    match = re.match(r"rnn_bglt_([01]{4})_t_\d+_num_\d+", Path(path).name)
     parts = (*(interaction == name for name in VARIANTS), config["lateral"], config["topdown"])
-    asked = "".join("1" if part else "0" for part in parts)
-    if found and found[1] != asked:
+    digits = "".join("1" if part else "0" for part in parts)
+    if match and match[1] != digits:
         raise ValueError(
-            f"{path} is another network: its name has {found[1]} (additive, multiplicative, lateral, "
+            f"{path} is another network: its name has {match[1]} (additive, multiplicative, lateral, "
             f"top-down), but the interaction {interaction}, network.lateral and network.topdown "
-            f"need {asked}"
+            f"need {digits}"
         )
 
 
@@ -109,30 +109,32 @@ def _load(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(loaded, dict) or not all(isinstance(w, Tensor) for w in loaded.values()):
         raise ValueError(f"{path} is not a state dict: weights by name, and nothing else")
     connections = [name + variant for name in RECURRENT for variant in VARIANTS.values()]
-    known = [f"{name}.{part}" for name in (*FEEDFORWARD, *connections) for part in PARTS]
-    if missing := [name for name in known if name not in loaded]:
+    expected = [f"{name}.{part}" for name in (*FEEDFORWARD, *connections) for part in PARTS]
+    if missing := [name for name in expected if name not in loaded]:
         raise ValueError(f"{path} is not a released network: it lacks {', '.join(missing)}")
-    if unknown := [str(name) for name in loaded if name not in known]:
+    if unknown := [str(name) for name in loaded if name not in expected]:
         raise ValueError(
             f"{path} is not a released network: it has {', '.join(unknown)}, which a released network has not"
         )
     return loaded
 
 
-def _check_shapes(path: str | Path, found: Shapes, wanted: Shapes) -> None:
-    wrong = [name for name in wanted if found[name] != wanted[name]]
+def _check_shapes(path: str | Path, released: Shapes, expected: Shapes) -> None:
+    wrong = [name for name in expected if released[name] != expected[name]]
     if not wrong:
         return
-    told = []
-    if all(len(found[name]) == len(wanted[name]) and found[name].numel() for name in wrong):
-        theirs, ours = _sizes(found), _sizes(wanted)
-        told = [
+    differences = []
+    if all(len(released[name]) == len(expected[name]) and released[name].numel() for name in wrong):
+        theirs, ours = _sizes(released), _sizes(expected)
+        differences = [
             f"{key} is {theirs[key]} there and {ours[key]} in the configuration"
             for key in ours
             if theirs[key] != ours[key]
         ]
-    told = told or [f"{name} is {_by(found[name])}, not {_by(wanted[name])}" for name in wrong]
-    raise ValueError(f"{path} does not fit the configured network: {'; '.join(told)}")
+    differences = differences or [
+        f"{name} is {_by(released[name])}, not {_by(expected[name])}" for name in wrong
+    ]
+    raise ValueError(f"{path} does not fit the configured network: {'; '.join(differences)}")
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:

@@ -140,10 +140,10 @@ def _verified(path: Path, expected: str) -> Bytes:
     """Read the idx file ``path`` if the SHA-256 of its uncompressed content is ``expected``."""
     content = _content(path)
     values = _parse(path, content)
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
         raise DataError(
-            f"{path}: wrong content\n  SHA-256 expected {expected}\n  SHA-256 found    {found}\n"
+            f"{path}: wrong content\n  SHA-256 expected {expected}\n  SHA-256 found    {digest}\n"
             "(of the uncompressed file): replace it with the original file, "
             "or remove it, and it is downloaded"
         )
@@ -254,11 +254,11 @@ def _try_once(download: Download, dataset: str, folder: Path) -> dict[str, Bytes
         download(dataset, Path(temporary))
         values, paths = {}, {}
         for name, expected in SHA256[dataset].items():
-            found = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
-            if not found:
+            files = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
+            if not files:
                 raise DataError(f"the download has no {name}")
-            values[name] = _verified(found[0], expected)
-            paths[name] = found[0]
+            values[name] = _verified(files[0], expected)
+            paths[name] = files[0]
         (folder / dataset).mkdir(exist_ok=True)
         for path in paths.values():
             os.replace(path, folder / dataset / path.name)
@@ -350,8 +350,8 @@ def write_shards(
             f"config key data.validation: {validation} of the {total} training images of {dataset} "
             f"cannot be used for validation: give a number from 1 to {total - 1}"
         )
-    described = provenance(0, data={"source": source, "validation": validation})
-    del described["seed"]  # nothing here is random
+    common = provenance(0, data={"source": source, "validation": validation})
+    del common["seed"]  # nothing here is random
     parts = {
         "train": ("train", slice(validation, None)),
         "validation": ("train", slice(validation)),
@@ -361,7 +361,7 @@ def write_shards(
         names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
         images, labels = (values[name][part] for name in names)
         attributes = {
-            **described,
+            **common,
             "dataset": dataset,
             "split": split,
             "source_sha256": {name: checksums[name] for name in names},

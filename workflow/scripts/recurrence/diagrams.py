@@ -50,21 +50,21 @@ def connections(model: Path) -> tuple[list[Connection], int]:
     ):
         names = list(file.keys())
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-    found = []
+    result = []
     for name, shape in shapes.items():
         kind, *rest, parameter = name.split(".")
         if parameter != "weight":
             continue
         if kind == "feedforward":
-            found.append(Connection(kind, LAYERS[LAYERS.index(rest[0]) - 1], rest[0], shape))
+            result.append(Connection(kind, LAYERS[LAYERS.index(rest[0]) - 1], rest[0], shape))
         elif kind == "lateral":
-            found.append(Connection(kind, rest[0], rest[0], shape))
+            result.append(Connection(kind, rest[0], rest[0], shape))
         elif kind == "topdown":
             source, target = rest[0].split("_to_")
-            found.append(Connection(kind, source, target, shape))
+            result.append(Connection(kind, source, target, shape))
         elif kind == "readout":
-            found.append(Connection(kind, "fc", "output", shape))
-    return found, sum(map(prod, shapes.values()))
+            result.append(Connection(kind, "fc", "output", shape))
+    return result, sum(map(prod, shapes.values()))
 
 
 def notice(text: str) -> Figure:
@@ -76,8 +76,8 @@ def notice(text: str) -> Figure:
 
 def lacking(interaction: str, what: str = "") -> Figure:
     """Say in a figure that the run has no networks with ``interaction``, or nothing of a kind (``what``) of them."""
-    wanted = f"{interaction} networks" if not what else f"{what} of {interaction} networks"
-    return notice(f"This run has no {wanted} that this figure could show.")
+    missing = f"{interaction} networks" if not what else f"{what} of {interaction} networks"
+    return notice(f"This run has no {missing} that this figure could show.")
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
@@ -142,25 +142,25 @@ def _label(
     axes.text(x, y, text, ha=ha, va="center", zorder=4, fontdict=font)
 
 
-def _maps(found: list[Connection]) -> dict[str, str]:
+def _maps(links: list[Connection]) -> dict[str, str]:
     """Sizes of each layer's map before and after pooling, from the feedforward kernels."""
     side, text = CANVAS, {"input": f"{CANVAS}\u00d7{CANVAS}"}
     for layer in ("conv1", "conv2"):
-        shape = next(c.shape for c in found if c.kind == "feedforward" and c.target == layer)
+        shape = next(c.shape for c in links if c.kind == "feedforward" and c.target == layer)
         full = side - shape[2] + 1
         side = full // POOL
         text[layer] = (
             f"{shape[0]}\u00d7{full}\u00d7{full}\npooled to\n{shape[0]}\u00d7{side}\u00d7{side}"
         )
-    text["fc"] = f"{next(c.shape[0] for c in found if c.target == 'fc')} units"
+    text["fc"] = f"{next(c.shape[0] for c in links if c.target == 'fc')} units"
     return text
 
 
 def architecture(files: Files, block: Block) -> Figure:
     """Draw the network in the weight file ``model``: its connections, and no others (2A)."""
-    found, parameters = connections(Path(files["model"]))
+    links, parameters = connections(Path(files["model"]))
     down = sorted(
-        (c for c in found if c.kind == "topdown"),
+        (c for c in links if c.kind == "topdown"),
         key=lambda c: (LAYERS.index(c.source) - LAYERS.index(c.target), -LAYERS.index(c.target)),
     )
     pitch = 0.27
@@ -168,22 +168,22 @@ def architecture(files: Files, block: Block) -> Figure:
     width, height = 0.86, 0.82
     left = {layer: 0.25 + 1.52 * number for number, layer in enumerate((*LAYERS, "output"))}
     figure, axes = _canvas(base + height + 0.95)
-    sizes = _maps(found)
+    sizes = _maps(links)
     middle, top = base + height / 2, base + height
     for layer, x in left.items():
         if layer == "output":
             _box(axes, x, base + 0.2, width - 0.3, height - 0.4, face="white")
-            _label(axes, x + (width - 0.3) / 2, middle, f"{_readout(found).shape[0]}\nclasses")
+            _label(axes, x + (width - 0.3) / 2, middle, f"{_readout(links).shape[0]}\nclasses")
             continue
         _box(axes, x, base, width, height)
         _label(axes, x + width / 2, top - 0.16, layer, size=8.5, weight="bold")
         _label(axes, x + width / 2, base + (height - 0.24) / 2, sizes[layer])
-    for c in found:
+    for c in links:
         start, end = left[c.source] + width, left[c.target]
         if c.kind in ("feedforward", "readout"):
             _path(axes, [(start, middle), (end, middle)], INK)
             if c.kind == "readout":
-                steps = c.shape[1] // next(f.shape[0] for f in found if f.target == "fc")
+                steps = c.shape[1] // next(f.shape[0] for f in links if f.target == "fc")
                 _label(
                     axes,
                     (start + end) / 2,
@@ -205,13 +205,13 @@ def architecture(files: Files, block: Block) -> Figure:
             _path(axes, [(x - 0.2, top), (x - 0.2, rise), (x + 0.2, rise), (x + 0.2, top)], LATERAL)
             _label(axes, x, rise + 0.1, c.operation if len(c.shape) == 4 else "linear", LATERAL, 6)
     _topdown(axes, down, left, width, base, pitch)
-    recurrent = any(c.kind in ("lateral", "topdown") for c in found)
+    recurrent = any(c.kind in ("lateral", "topdown") for c in links)
     _legend(axes, base + height + 0.72, recurrent, parameters)
     return figure
 
 
-def _readout(found: list[Connection]) -> Connection:
-    return next(c for c in found if c.kind == "readout")
+def _readout(links: list[Connection]) -> Connection:
+    return next(c for c in links if c.kind == "readout")
 
 
 def _topdown(

@@ -89,10 +89,10 @@ def _line(
 ) -> None:
     """One line over ``timestep`` with its band; published means as a thin dashed line behind."""
     if published is not None and len(published):
-        known = published.sort_values("timestep")
+        means = published.sort_values("timestep")
         axes.plot(
-            known["timestep"],
-            known["mean"],
+            means["timestep"],
+            means["mean"],
             color=colour,
             lw=0.8,
             ls=(0, (4, 2)),
@@ -137,7 +137,7 @@ def decoding(files: Files, block: Block, source: str, interactions: Sequence[str
     panels = figure.subplots(len(ours), len(variables), squeeze=False)
     for number, (interaction, frame) in enumerate(ours.items()):
         row = panels[number]
-        known = (
+        published = (
             _decoding_bands(files["published_decoding"], source, interaction)
             if block["published"]
             else None
@@ -146,11 +146,11 @@ def decoding(files: Files, block: Block, source: str, interactions: Sequence[str
         for axes, variable in zip(row, variables, strict=True):
             axes.axhline(CHANCE[variable], color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
             for layer, style in LAYER_STYLE.items():
-                wanted = {"layer": layer, "variable": variable}
-                here = None if known is None else select(known, **wanted)
+                cell = {"layer": layer, "variable": variable}
+                here = None if published is None else select(published, **cell)
                 if here is not None:
                     here = here[here["timestep"].isin(timesteps)]
-                _line(axes, select(frame, **wanted), here, *style)
+                _line(axes, select(frame, **cell), here, *style)
             lowest = float(select(frame, variable=variable)["mean"].min())
             axes.set_ylim(0 if variable == "category" else min(0.45, lowest - 0.02), 1)
             _timesteps(axes, timesteps)
@@ -187,7 +187,7 @@ def accuracies(files: Files, block: Block, interaction: str) -> Figure:
         ("control", CONTROL, "s"),
         ("systematic", SYSTEMATIC, "^"),
     ):
-        ours, known = (
+        ours, published = (
             select(
                 _perturbation_bands(files[path], interaction, f"accuracy_{kind}"),
                 variable=variable,
@@ -197,13 +197,13 @@ def accuracies(files: Files, block: Block, interaction: str) -> Figure:
         if ours.empty:
             return lacking(interaction)
         timesteps = sorted(ours["timestep"].unique())
-        known = known[known["timestep"].isin(timesteps)]
+        published = published[published["timestep"].isin(timesteps)]
         handles.append(Line2D([], [], color=colour, marker=marker, label=kind))
         for axes, layer in zip(panels, LAYERS, strict=True):
             _line(
                 axes,
                 select(ours, layer=layer),
-                select(known, layer=layer) if block["published"] else None,
+                select(published, layer=layer) if block["published"] else None,
                 colour,
                 marker,
             )
@@ -220,7 +220,7 @@ def accuracies(files: Files, block: Block, interaction: str) -> Figure:
 
 def importance(files: Files, block: Block, interaction: str) -> Figure:
     """Functional importance: a panel per layer, variables on x, a line per timestep (4D, S2C)."""
-    ours, known = (
+    ours, published = (
         _perturbation_bands(files[path], interaction, "functional_importance")
         for path in ("perturbation", "published_perturbation")
     )
@@ -228,7 +228,7 @@ def importance(files: Files, block: Block, interaction: str) -> Figure:
         return lacking(interaction)
     variables = ("location", "orientation", "scale", "category")
     timesteps = sorted(ours["timestep"].unique())
-    known = known[known["timestep"].isin(timesteps)]
+    published = published[published["timestep"].isin(timesteps)]
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
     handles = []
@@ -241,7 +241,7 @@ def importance(files: Files, block: Block, interaction: str) -> Figure:
                 frame[(frame["layer"] == layer) & (frame["timestep"] == timestep)]
                 .set_index("variable")
                 .reindex(variables)
-                for frame in (ours, known)
+                for frame in (ours, published)
             )
             x = np.arange(len(variables)) + shift
             if block["published"]:

@@ -143,11 +143,11 @@ class RecurrentNetwork(nn.Module):
         self,
         image: Tensor,
         intervention: Intervention | None = None,
-        known: Trajectory | None = None,
+        undisturbed: Trajectory | None = None,
     ) -> Trajectory:
         """Run all timesteps on images (batch, 1, 100, 100).
 
-        ``known`` is the trajectory of the same images without the ``intervention`` that it is given
+        ``undisturbed`` is the trajectory of the same images without the ``intervention`` that it is given
         with: what comes before that, in time and within its timestep, is not computed again.
         """
         image = image.contiguous(memory_format=torch.channels_last)
@@ -156,13 +156,13 @@ class RecurrentNetwork(nn.Module):
         with fixed_parameters(self):
             for timestep in range(1, self.timesteps + 1):
                 t = timestep - 1
-                if known and intervention and timestep < intervention.timestep:
-                    activities.append(known.activities[t])
-                    flows.append(known.flows[t])
-                elif known and intervention and timestep == intervention.timestep:
-                    flows.append({**known.flows[t], intervention.layer: intervention.flow})
+                if undisturbed and intervention and timestep < intervention.timestep:
+                    activities.append(undisturbed.activities[t])
+                    flows.append(undisturbed.flows[t])
+                elif undisturbed and intervention and timestep == intervention.timestep:
+                    flows.append({**undisturbed.flows[t], intervention.layer: intervention.flow})
                     activities.append(
-                        self.step(image, flows[t], intervention.layer, known.activities[t])
+                        self.step(image, flows[t], intervention.layer, undisturbed.activities[t])
                     )
                 else:
                     flow = self.recurrent_flow(activities[-1]) if activities else {}
@@ -238,18 +238,18 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 
 
 def save_network(
-    path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **metadata: Any
+    path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **provenance: Any
 ) -> None:
-    """Write the weights; the file's metadata tell the interaction, the ``network`` block and ``metadata`` as JSON.
+    """Write the weights; the file's metadata hold the interaction, the ``network`` block and ``provenance`` as JSON.
 
     All of it is one entry, ``about``: safetensors writes several in any order, and equal networks must be equal files.
     """
-    described = {"interaction": network.interaction, "network": config, **metadata}
+    metadata = {"interaction": network.interaction, "network": config, **provenance}
     weights = {
         name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(save(weights, {"about": json.dumps(described, sort_keys=True)}))
+        temporary.write_bytes(save(weights, {"about": json.dumps(metadata, sort_keys=True)}))
 
 
 def load_network(
@@ -263,13 +263,17 @@ def load_network(
     damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError)
     with reading(path, "is not a network of this project: {}", *damage):
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
+            metadata = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        found = {"interaction": about["interaction"], **about["network"]}
-        network = RecurrentNetwork(about["interaction"], about["network"])
+        stored = {"interaction": metadata["interaction"], **metadata["network"]}
+        network = RecurrentNetwork(metadata["interaction"], metadata["network"])
         network.load_state_dict(weights)
-    wanted = {"interaction": interaction, **config}
-    if differing := [key for key in wanted if found.get(key) != wanted[key]]:
-        told = "; ".join(f"{key} is {found.get(key)}, not {wanted[key]}" for key in differing)
-        raise ValueError(f"{path} is another network than the configuration asks for: {told}")
+    expected = {"interaction": interaction, **config}
+    if differing := [key for key in expected if stored.get(key) != expected[key]]:
+        differences = "; ".join(
+            f"{key} is {stored.get(key)}, not {expected[key]}" for key in differing
+        )
+        raise ValueError(
+            f"{path} is another network than the configuration asks for: {differences}"
+        )
     return network.to(device).eval()

@@ -106,8 +106,8 @@ def perturb(
             control = share["control", rendering, layer, timestep, variable]
             importance = (control - systematic) / original if original else float("nan")
             cell = (repeat, rendering, layer, timestep, variable)
-            found = (original, systematic, control, importance)
-            rows.append(dict(zip(COLUMNS, cell + found, strict=True)))
+            values = (original, systematic, control, importance)
+            rows.append(dict(zip(COLUMNS, cell + values, strict=True)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -119,7 +119,7 @@ def _count_hits(
     network, recipe = experiment.network, experiment.recipe(indices)
     images, permutations = experiment.paint(recipe), experiment.permutations(indices)
     category = send(recipe.labels(experiment.sources)["category"], network.device)
-    known = network(images)
+    undisturbed = network(images)
 
     def add(key: Key, right: Tensor) -> None:
         hits[key] = hits[key] + right if key in hits else right
@@ -127,7 +127,7 @@ def _count_hits(
     def right(logits: Tensor) -> Tensor:
         return (logits.argmax(1) == category).sum()
 
-    add(ORIGINAL, right(known.logits))
+    add(ORIGINAL, right(undisturbed.logits))
     for variable in ALTERATIONS:
         made = renderings if variable in RENDERED_TWICE else renderings[:1]
         for rendering in made:
@@ -135,12 +135,12 @@ def _count_hits(
                 experiment.paint(alter(recipe, variable, rendering, experiment.distribution))
             )
             filed = [rendering] if variable in RENDERED_TWICE else renderings
-            for layer, timestep, flows in replacements(known, altered, permutations):
+            for layer, timestep, flows in replacements(undisturbed, altered, permutations):
                 for kind, flow in flows.items():
-                    run = network(images, Intervention(layer, timestep, flow), known)
-                    found = right(run.logits)
+                    run = network(images, Intervention(layer, timestep, flow), undisturbed)
+                    count = right(run.logits)
                     for name in filed:
-                        add((kind, name, layer, timestep, variable), found)
+                        add((kind, name, layer, timestep, variable), count)
 
 
 def replacements(
@@ -157,7 +157,7 @@ def replacements(
 
 
 @torch.inference_mode()
-def write_example(experiment: Experiment, path: str | Path, about: Mapping[str, Any]) -> None:
+def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[str, Any]) -> None:
     """Write one scene on which a systematic perturbation changes a right answer and its control does not.
 
     The perturbation is :data:`EXAMPLE`. The first of :data:`CANDIDATES` scenes is taken if there is
@@ -169,17 +169,17 @@ def write_example(experiment: Experiment, path: str | Path, about: Mapping[str, 
     category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
     images = experiment.paint(recipe)
     altered_images = experiment.paint(alter(recipe, variable, "opposite", experiment.distribution))
-    known, altered = network(images), network(altered_images)
-    if network.timesteps < timestep or layer not in known.flows[timestep - 1]:
-        with create_hdf5(path, about):
+    undisturbed, altered = network(images), network(altered_images)
+    if network.timesteps < timestep or layer not in undisturbed.flows[timestep - 1]:
+        with create_hdf5(path, provenance):
             return
     flows = next(
-        {"original": known.flows[timestep - 1][layer], **flows}
-        for name, t, flows in replacements(known, altered, experiment.permutations(indices))
+        {"original": undisturbed.flows[timestep - 1][layer], **flows}
+        for name, t, flows in replacements(undisturbed, altered, experiment.permutations(indices))
         if (name, t) == (layer, timestep)
     )
     passes = {
-        kind: network(images, Intervention(layer, timestep, flow), known)
+        kind: network(images, Intervention(layer, timestep, flow), undisturbed)
         for kind, flow in flows.items()
     }
     answers = {kind: run.logits.argmax(1).cpu() for kind, run in passes.items()}
@@ -196,7 +196,7 @@ def write_example(experiment: Experiment, path: str | Path, about: Mapping[str, 
         "variable": variable,
         "category": int(category[one]),
     }
-    with create_hdf5(path, {**about, **shown, **predictions}) as file:
+    with create_hdf5(path, {**provenance, **shown, **predictions}) as file:
         plane = ("row", "column")
         write_dataset(file, "original", images[one, 0].cpu(), plane)
         write_dataset(file, "altered", altered_images[one, 0].cpu(), plane)

@@ -74,10 +74,10 @@ def number(value: float, digits: int = 3) -> str:
     return "\u2013" if pd.isna(value) else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
-def interval(found: Band, digits: int = 3) -> str:
+def interval(value: Band, digits: int = 3) -> str:
     """Mean and half-width of a 95 % interval, or the mean alone when there is one instance."""
-    half = "" if found.instances < 2 else f" \u00b1 {(found.high - found.low) / 2:.{digits}f}"
-    return number(found.mean, digits) + half
+    half = "" if value.instances < 2 else f" \u00b1 {(value.high - value.low) / 2:.{digits}f}"
+    return number(value.mean, digits) + half
 
 
 def embedded(path: Path) -> str:
@@ -89,16 +89,16 @@ def headline(ours: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]
     """Per interaction: number of networks, test accuracy on cluttered scenes (%), and published."""
     rows = []
     for name, group in select(ours, image="cluttered").groupby("interaction", sort=False):
-        found, known = (
+        accuracy, reference = (
             band(100 * group["accuracy"]),
             band(100 * select(published, interaction=str(name))["accuracy"]),
         )
         rows.append(
             {
                 "interaction": name,
-                "instances": found.instances,
-                "accuracy": interval(found, 1),
-                "published": interval(known, 1) if known.instances else None,
+                "instances": accuracy.instances,
+                "accuracy": interval(accuracy, 1),
+                "published": interval(reference, 1) if reference.instances else None,
             }
         )
     return rows
@@ -143,14 +143,14 @@ def accuracy_table(ours: Tables, published: Tables) -> dict[str, Any]:
     """Test accuracy in per cent by interaction and kind of image."""
     keys = ["interaction", "image"]
     cells = _cells(ours.accuracy, keys, "accuracy", 100)
-    known = _cells(published.accuracy.assign(image="cluttered"), keys, "accuracy", 100)
+    reference = _cells(published.accuracy.assign(image="cluttered"), keys, "accuracy", 100)
     return {
         "title": "Test accuracy (%)",
         "note": "Clean scenes show the target alone; the networks were trained on cluttered ones.",
         "head": ["interaction", "scenes", "instances", "accuracy", "published"],
         "text": 2,
         "rows": [
-            [*key, str(cells[key].instances), interval(cells[key], 1), _text(known, key, 1)]
+            [*key, str(cells[key].instances), interval(cells[key], 1), _text(reference, key, 1)]
             for key in cells
         ],
     }
@@ -161,12 +161,12 @@ def decoding_table(ours: Tables, published: Tables) -> dict[str, Any]:
     by = ["interaction", "source", "timestep"]
 
     def cells(decoding: pd.DataFrame) -> dict[str, Cells]:
-        found = per_instance(decoding, ["source", "layer", "timestep", "variable"], "accuracy")
-        auxiliary = found[found["variable"].isin(AUXILIARY)]
+        accuracies = per_instance(decoding, ["source", "layer", "timestep", "variable"], "accuracy")
+        auxiliary = accuracies[accuracies["variable"].isin(AUXILIARY)]
         auxiliary = (
             auxiliary.groupby([*by, "instance"], sort=False)[["accuracy"]].mean().reset_index()
         )
-        at_fc = select(found, layer="fc", variable="category", source="activation")
+        at_fc = select(accuracies, layer="fc", variable="category", source="activation")
         return {
             "auxiliary": _cells(auxiliary, by, "accuracy", 100),
             "category at fc": _cells(at_fc, by, "accuracy", 100),
@@ -184,9 +184,9 @@ def decoding_table(ours: Tables, published: Tables) -> dict[str, Any]:
             ("auxiliary", "recurrent_flow"),
             ("category at fc", "activation"),
         )
-        for label, found in sets.items()
-        if any((interaction, source, t) in found[what] for t in timesteps)
-        for texts in [[_text(found[what], (interaction, source, t), 1) for t in timesteps]]
+        for label, cells_of in sets.items()
+        if any((interaction, source, t) in cells_of[what] for t in timesteps)
+        for texts in [[_text(cells_of[what], (interaction, source, t), 1) for t in timesteps]]
     ]
     return {
         "title": "Linear decoding by timestep (%)",
@@ -202,7 +202,7 @@ def importance_table(ours: Tables, published: Tables) -> dict[str, Any]:
     keys = ["interaction", "layer", "timestep", "variable"]
     value = "functional_importance"
     rows = published_rendering(ours.perturbation)
-    found, known = (
+    ours_by_cell, reference = (
         _cells(per_instance(frame, keys[1:], value), keys, value)
         for frame in (rows, published.perturbation)
     )
@@ -214,8 +214,8 @@ def importance_table(ours: Tables, published: Tables) -> dict[str, Any]:
     def texts(interaction: str, layer: str, variable: str) -> Iterator[str]:
         for t in timesteps:
             key = (interaction, layer, t, variable)
-            yield _text(found, key)
-            yield number(known[key].mean, 2) if key in known else "\u2013"
+            yield _text(ours_by_cell, key)
+            yield number(reference[key].mean, 2) if key in reference else "\u2013"
 
     return {
         "title": "Functional importance",

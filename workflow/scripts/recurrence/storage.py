@@ -155,13 +155,13 @@ def require_space(folder: str | Path, needed: int, what: str) -> None:
 @cache
 def _environment() -> dict[str, Any]:
     """Versions of the packages that matter, and the git commit of the code, if known."""
-    found = {}
+    packages = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            packages[package] = version(package)
         except PackageNotFoundError:
             continue
-    return {"packages": found, "git_commit": git_commit(PROJECT)}
+    return {"packages": packages, "git_commit": git_commit(PROJECT)}
 
 
 def git_commit(project: Path) -> str:
