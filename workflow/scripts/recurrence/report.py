@@ -105,7 +105,7 @@ def headline(ours: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]
 
 
 def unconverged(decoding: pd.DataFrame) -> dict[str, int]:
-    """How many read-outs there are, and how many stopped at the limit of iterations."""
+    """How many decoders there are, and how many stopped at the limit of iterations."""
     stopped = int(decoding["unconverged"].sum()) if "unconverged" in decoding else 0
     return {"stopped": stopped, "all": len(decoding)}
 
