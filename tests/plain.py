@@ -11,6 +11,7 @@ from scipy import ndimage
 from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 
+from recurrence.configuration.blocks import Network
 from recurrence.names import CATEGORIES, LAYERS
 from recurrence.scenes import Recipe, Sources
 
@@ -56,13 +57,11 @@ class PlainNetwork(nn.Module):
     nothing.
     """
 
-    def __init__(
-        self, interaction: str, config: Mapping[str, Any], shapes: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, interaction: str, block: Network, shapes: Mapping[str, Any]) -> None:
         super().__init__()
-        self.interaction, self.config, self.shapes = interaction, config, shapes
-        c1, c2 = config["channels"]["conv1"], config["channels"]["conv2"]
-        kernel, units, steps = config["kernel"], config["units"], config["timesteps"]
+        self.interaction, self.block, self.shapes = interaction, block, shapes
+        c1, c2 = block.channels.conv1, block.channels.conv2
+        kernel, units, steps = block.kernel, block.units, block.timesteps
         pooled = {layer: shapes[layer][1] // 3 for layer in ("conv1", "conv2")}
         self.conv1, self.conv2 = nn.Conv2d(1, c1, kernel), nn.Conv2d(c1, c2, kernel)
         self.fc = nn.Linear(c2 * pooled["conv2"] ** 2, units)
@@ -82,8 +81,9 @@ class PlainNetwork(nn.Module):
             size = shapes[target][1] - (pooled[source] - 1) * stride
             return nn.ConvTranspose2d(shapes[source][0], shapes[target][0], size, stride)
 
-        self.connections = [(layer, layer) for layer in config["lateral"]]
-        self.connections += [tuple(name.split("_to_")) for name in config["topdown"]]
+        self.connections = [(layer, layer) for layer in block.lateral]
+        topdown = (name.split("_to_") for name in block.topdown)
+        self.connections += [(source, target) for source, target in topdown]
         self.recurrent = nn.ModuleDict(
             {
                 f"{kind}:{source}:{target}": recurrent(source, target)
@@ -93,7 +93,7 @@ class PlainNetwork(nn.Module):
         )
 
     def weights_of(self, network: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of a network of the same interaction and config, by the names and in the order of this one's."""
+        """The weights of a network of the same interaction and block, by the names and in the order of this one's."""
         found = {}
         for theirs, weight in network.items():
             kind, *name, part = theirs.split(".")
@@ -115,7 +115,7 @@ class PlainNetwork(nn.Module):
         maps: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
         read, all_maps, told = [], [], []
-        for timestep in range(1, self.config["timesteps"] + 1):
+        for timestep in range(1, self.block.timesteps + 1):
             flow: dict[str, dict[str, Tensor]] = {"multiplicative": {}, "additive": {}}
             for kind, flows in flow.items() if maps else ():
                 for source, target in self.connections:

@@ -1,7 +1,5 @@
 """The plain and the fast code of `make benchmark` give the same results, at the real size of the network."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -11,6 +9,7 @@ from benchmark.rates import parts
 from benchmark.ratios import TASKS, measure
 from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
 from recurrence import perturbation
+from recurrence.configuration.problems import check, overlaid
 from recurrence.datasets import write_shards
 from recurrence.names import CANVAS, LABELS, LAYERS
 from recurrence.network import RecurrentNetwork, save_network
@@ -24,7 +23,7 @@ SCENES = 30
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Subject:
     folder = tmp_path_factory.mktemp("benchmark")
-    for part in ("shards", "scenes/" + CONFIG["scenes"]["set"]):
+    for part in ("shards", "scenes/" + CONFIG.scenes.set):
         (folder / part).mkdir(parents=True)
     for dataset in ("mnist", "fashion"):
         files = {
@@ -39,17 +38,15 @@ def subject(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Subje
         for name, values in recipe.labels(sources).items():
             file[f"labels/{name}"] = values
     torch.manual_seed(1)
-    network = RecurrentNetwork("multiplicative", CONFIG["network"])
-    save_network(subject.model, network, CONFIG["network"])
+    network = RecurrentNetwork("multiplicative", CONFIG.network)
+    save_network(subject.model, network, CONFIG.network)
     return subject
 
 
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = copy.deepcopy(CONFIG)
-    for block in ("record", "perturbation"):
-        config[block]["precision"] = "float32"
-    config["decoding"]["fit"] = SCENES // 2
+    exact = {block: {"precision": "float32"} for block in ("record", "perturbation")}
+    config = check(overlaid(CONFIG.plain(), {**exact, "decoding": {"fit": SCENES // 2}}))
     monkeypatch.setattr(work, "CONFIG", config)
 
 
@@ -68,13 +65,13 @@ def test_both_ways_perturb_the_same(subject: Subject, monkeypatch: pytest.Monkey
         monkeypatch.setattr(module, "ALTERATIONS", ("scale", "category_within"))
     plain, fast = subject.perturb_plainly(1)(), subject.perturb(1)()
     assert plain is not None and fast is not None
-    assert plain.shape == fast.shape == (2 * len(LAYERS) * (CONFIG["network"]["timesteps"] - 1), 2)
+    assert plain.shape == fast.shape == (2 * len(LAYERS) * (CONFIG.network.timesteps - 1), 2)
     assert np.abs(plain - fast).mean() < 0.01  # the painters differ in the sixth digit
 
 
 @pytest.mark.usefixtures("exact")
 def test_both_ways_decode_the_same(subject: Subject) -> None:
-    timesteps = CONFIG["network"]["timesteps"]
+    timesteps = CONFIG.network.timesteps
     assert len(subject.feature_sets) == len(LAYERS) * (2 * timesteps + timesteps - 1)
     assert set(subject.labels) <= set(LABELS)
     few = {name: subject.feature_sets[name] for name in list(subject.feature_sets)[-5:]}
@@ -100,11 +97,11 @@ def test_a_ratio_is_measured(subject: Subject, capsys: pytest.CaptureFixture[str
 
 
 def test_parts_of_an_iteration(subject: Subject) -> None:
-    network, size = CONFIG["network"], CONFIG["training"]["batch"]
-    table, timesteps = parts(subject).set_index("part"), network["timesteps"]
+    network, size = CONFIG.network, CONFIG.training.batch
+    table, timesteps = parts(subject).set_index("part"), network.timesteps
     assert table.uses["feedforward conv1"] == timesteps
     assert table.seconds[:-2].gt(0).all()
     # Forward, and backward to the weights, at all timesteps; backward to the input map at all but the first one.
-    filters, kernel = network["channels"]["conv1"], network["kernel"]
+    filters, kernel = network.channels.conv1, network.kernel
     once = 2 * filters * kernel**2 * (CANVAS - kernel + 1) ** 2 * size / 1e9
     assert table.gflop["feedforward conv1"] == pytest.approx((3 * timesteps - 1) * once)

@@ -1,7 +1,6 @@
 """Released checkpoints: what is imported computes what the authors' weights say, in their names and row order."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from blocks import PAPER, SMALL
+from blocks import PAPER, SMALL, block_with
 from plain import PlainNetwork
 from recurrence.checkpoints import CURVE, import_checkpoint
+from recurrence.configuration.blocks import Network
 from recurrence.network import RecurrentNetwork
 from study import TINY, Study
 
@@ -35,15 +35,15 @@ CONNECTIONS = {  # by the released names: source and target
 Weights = dict[str, Tensor]
 
 
-def released(config: Mapping[str, Any] = SMALL, seed: int = 0) -> Weights:
+def released(block: Network = SMALL, seed: int = 0) -> Weights:
     """Random weights with the names and shapes of the released train.py, both variants of each connection."""
     torch.manual_seed(seed)
-    c1, c2, units = config["channels"]["conv1"], config["channels"]["conv2"], config["units"]
+    c1, c2, units = block.channels.conv1, block.channels.conv2, block.units
     layers: dict[str, nn.Module] = {
         "conv1": nn.Conv2d(1, c1, 5),
         "conv2": nn.Conv2d(c1, c2, 5),
         "fc1": nn.Linear(c2 * 9 * 9, units),
-        "fc2": nn.Linear(units * config["timesteps"], 20),
+        "fc2": nn.Linear(units * block.timesteps, 20),
     }
     for variant in "bg":
         layers |= {
@@ -60,17 +60,15 @@ def released(config: Mapping[str, Any] = SMALL, seed: int = 0) -> Weights:
     return nn.ModuleDict(layers).state_dict()
 
 
-def saved(folder: Path, interaction: str, weights: Any, config: Mapping[str, Any] = SMALL) -> Path:
-    path = folder / NAMES[interaction].format(t=config["timesteps"])
+def saved(folder: Path, interaction: str, weights: Any, block: Network = SMALL) -> Path:
+    path = folder / NAMES[interaction].format(t=block.timesteps)
     torch.save(weights, path)
     return path
 
 
-def logits(
-    weights: Weights, interaction: str, images: Tensor, config: Mapping[str, Any] = SMALL
-) -> Tensor:
+def logits(weights: Weights, interaction: str, images: Tensor, block: Network = SMALL) -> Tensor:
     """Equations 1 and 2 on images (n, 1, 100, 100) with released weights: the plain network has their order."""
-    network = PlainNetwork(interaction, config, RecurrentNetwork(interaction, config).shapes)
+    network = PlainNetwork(interaction, block, RecurrentNetwork(interaction, block).shapes)
     names = {"conv1": "conv1", "conv2": "conv2", "fc1": "fc", "fc2": "readout"}
     for theirs, ours in CONNECTIONS.items():
         names[f"{theirs}b"] = f"recurrent.additive:{ours}"
@@ -82,14 +80,14 @@ def logits(
 
 
 @pytest.mark.parametrize("interaction", NAMES)
-@pytest.mark.parametrize("config", [SMALL, PAPER], ids=["small", "paper"])
+@pytest.mark.parametrize("block", [SMALL, PAPER], ids=["small", "paper"])
 def test_an_imported_network_computes_what_the_released_weights_say(
-    tmp_path: Path, interaction: str, config: dict[str, Any]
+    tmp_path: Path, interaction: str, block: Network
 ) -> None:
-    weights, images = released(config), torch.rand(2, 1, 100, 100)
-    network = import_checkpoint(saved(tmp_path, interaction, weights, config), interaction, config)
+    weights, images = released(block), torch.rand(2, 1, 100, 100)
+    network = import_checkpoint(saved(tmp_path, interaction, weights, block), interaction, block)
     with torch.inference_mode():
-        expected = logits(weights, interaction, images, config)
+        expected = logits(weights, interaction, images, block)
         torch.testing.assert_close(network(images).logits, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -109,7 +107,7 @@ def test_each_released_weight_of_the_interaction_counts_and_no_other(tmp_path: P
 
 def test_connections_that_the_configuration_leaves_out_are_left_out(tmp_path: Path) -> None:
     weights, images = released(), torch.rand(1, 1, 100, 100)
-    few = {**SMALL, "lateral": ["conv1", "conv2"]}
+    few = block_with(SMALL, lateral=["conv1", "conv2"])
     network = import_checkpoint(saved(tmp_path, "additive", weights), "additive", few)
     without = {k: 0 * w if k.startswith("fc1fc1b") else w for k, w in weights.items()}
     with torch.inference_mode():
@@ -136,11 +134,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "too many": ({**WEIGHTS, "fc3.bias": torch.zeros(1)}, r"it has fc3\.bias, which a released"),
     "channels": (
-        released({**SMALL, "channels": {"conv1": 3, "conv2": 5}}),
+        released(block_with(SMALL, channels={"conv1": 3, "conv2": 5})),
         r"does not fit the configured network: network\.channels\.conv2 is 5 there and 4 in the",
     ),
     "units and timesteps": (
-        released({**SMALL, "units": 12, "timesteps": 4}),
+        released(block_with(SMALL, units=12, timesteps=4)),
         r"network: network\.units is 12 there and 10 in the configuration; network\.timesteps is 4",
     ),
     "classes": (
@@ -201,13 +199,13 @@ def test_another_networks_name_is_refused(
     path = tmp_path / name
     torch.save(WEIGHTS, path)
     with pytest.raises(ValueError, match=rf"^{path} is another network: its name has {asked}"):
-        import_checkpoint(path, "additive", {**SMALL, **change})
+        import_checkpoint(path, "additive", block_with(SMALL, **change))
     path = path.rename(tmp_path / "mine.pth")
-    import_checkpoint(path, "additive", {**SMALL, **change})
+    import_checkpoint(path, "additive", block_with(SMALL, **change))
 
 
 def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path: Path) -> None:
-    network = {**SMALL, **TINY["network"]}
+    network = block_with(SMALL, **TINY["network"])
     files = {
         name: [str(saved(tmp_path, name, released(network, seed), network))]
         for seed, name in enumerate(NAMES)

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
+from blocks import block_with
 from recurrence import decoding
+from recurrence.configuration.blocks import NetworkReadOuts
 from recurrence.decoding import FeatureSet, decode, decode_scenes, gram_factor, read_out
 from recurrence.job import Progress
 from recurrence.seeds import derive_seed
@@ -106,15 +108,15 @@ def test_one_class_to_fit_on_is_the_prediction() -> None:
     assert read_out(np.eye(8), labels, 4, 0, 1000) == (0.5, 0)
 
 
-BLOCK: dict[str, Any] = {
-    "repeats": 2,
-    "scenes": 50,
-    "fit": 40,
-    "sources": ["activation", "recurrent_flow"],
-    "images": ["cluttered", "clean"],
-    "variables": ["category", "scale"],
-    "max_iter": 1000,
-}
+BLOCK = NetworkReadOuts(
+    repeats=2,
+    scenes=50,
+    fit=40,
+    sources=["activation", "recurrent_flow"],
+    images=["cluttered", "clean"],
+    variables=["category", "scale"],
+    max_iter=1000,
+)
 SHAPES = {"input": (1, 9, 9), "conv2": (2, 3, 3), "fc": (8,)}
 
 
@@ -180,7 +182,7 @@ def test_decode_without_recurrent_flow(tmp_path: Path) -> None:
 
 
 def test_decode_refuses_a_short_recording(recording: Path) -> None:
-    block = {**BLOCK, "repeats": 3}
+    block = block_with(BLOCK, repeats=3)
     with pytest.raises(ValueError, match=r"needs 150 scenes.*holds 100"):
         decode(recording, block, 7, Progress("decode", []))
 
@@ -197,7 +199,7 @@ def test_scenes_are_read_out_repeat_by_repeat_across_shards(tmp_path: Path) -> N
             file["scenes"] = scenes[part]
             for variable in ("category", "scale"):
                 file[f"labels/{variable}"] = labels[part]
-    block = {**BLOCK, "scenes": 45, "fit": 35}
+    block = block_with(BLOCK, scenes=45, fit=35)
     table = decode_scenes(files, block, 2, 7)
     assert table.repeat.tolist() == [0, 0, 1, 1]
     for repeat in (0, 1):

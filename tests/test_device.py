@@ -16,7 +16,7 @@ from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import replacements
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
-from recurrence.training import train
+from recurrence.training import Streams, train
 
 GPU = torch.device("cuda", 0)
 
@@ -73,10 +73,11 @@ class Unsynchronised(Progress):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path: Path) -> None:
-    config = TRAINING | {"iterations": 10, "validate_every": 10, "checkpoint_every": 10}
+    every = dict.fromkeys(("iterations", "validate_every", "checkpoint_every"), 10)
+    block = TRAINING.model_copy(update=every)
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
-    distribution, state = SceneDistribution(), tmp_path / "state.pt"
-    curve = train(network, sources, sources, distribution, config, 1, state, GPU, progress)
+    streams = Streams(sources, sources, SceneDistribution(), 1)
+    curve = train(network.to(GPU), streams, block, tmp_path / "state.pt", progress)
     assert curve.iteration.tolist() == [10]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from blocks import SMALL
+from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence.evaluation import energy_outside
 from recurrence.examples import write_examples
@@ -20,7 +20,7 @@ def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Pa
     for parameter in network.lateral["fc"].parameters():
         parameter.data *= 100  # so that it matters
     ablation = recorded(network, SceneSet(scene_files, SHARD), tmp_path / "a.h5").ablation
-    without = RecurrentNetwork("additive", {**SMALL, "lateral": ["conv1", "conv2"]}).eval()
+    without = RecurrentNetwork("additive", block_with(SMALL, lateral=["conv1", "conv2"])).eval()
     without.load_state_dict(network.state_dict(), strict=False)
     with h5py.File(scene_files[0]) as file, torch.inference_mode():
         images = torch.from_numpy(file["scenes"][:])[:, None]

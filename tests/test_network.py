@@ -1,9 +1,7 @@
 """The network against a plain one, written straight from the paper's equations."""
 
 import copy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
-from blocks import PAPER, SMALL
+from blocks import PAPER, SMALL, block_with
 from plain import PlainNetwork
+from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.names import LAYERS
 from recurrence.network import (
@@ -24,36 +23,36 @@ from recurrence.network import (
 )
 
 
-def made(interaction: str, config: Mapping[str, Any] = SMALL, seed: int = 0) -> RecurrentNetwork:
+def made(interaction: str, block: Network = SMALL, seed: int = 0) -> RecurrentNetwork:
     torch.manual_seed(seed)
-    network = RecurrentNetwork(interaction, config)
+    network = RecurrentNetwork(interaction, block)
     for parameter in network.parameters():  # biases too, so that a forgotten one shows
         torch.nn.init.uniform_(parameter, -0.05, 0.05)
     return network
 
 
-def plain(network: RecurrentNetwork, config: Mapping[str, Any]) -> PlainNetwork:
+def plain(network: RecurrentNetwork, block: Network) -> PlainNetwork:
     """The plain network with the weights of ``network``."""
-    other = PlainNetwork(network.interaction, config, network.shapes)
+    other = PlainNetwork(network.interaction, block, network.shapes)
     other.load_state_dict(other.weights_of(network.state_dict()), strict=False)
     return other
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
 @pytest.mark.parametrize(
-    "config",
+    "block",
     [
         SMALL,
         PAPER,
-        {**SMALL, "timesteps": 1},
-        {**SMALL, "lateral": ["conv1"], "topdown": ["fc_to_input"]},
+        block_with(SMALL, timesteps=1),
+        block_with(SMALL, lateral=["conv1"], topdown=["fc_to_input"]),
     ],
     ids=["small", "paper", "one step", "few connections"],
 )
-def test_network_equals_the_equations(interaction: str, config: dict[str, Any]) -> None:
-    network, images = made(interaction, config), torch.rand(2, 1, 100, 100)
+def test_network_equals_the_equations(interaction: str, block: Network) -> None:
+    network, images = made(interaction, block), torch.rand(2, 1, 100, 100)
     with torch.inference_mode():
-        run, (logits, maps, flows) = network(images), plain(network, config)(images)
+        run, (logits, maps, flows) = network(images), plain(network, block)(images)
     close = {"atol": 1e-5, "rtol": 1e-4}
     torch.testing.assert_close(run.logits, logits, **close)
     assert [activity.maps.keys() for activity in run.activities] == [set(LAYERS)] * len(maps)
@@ -184,7 +183,7 @@ def test_up_convolution_is_a_transposed_convolution(n: int, kernel: int, stride:
 
 def test_only_the_used_connections_exist() -> None:
     assert not any(n.startswith(("lateral", "topdown")) for n in made("feedforward").state_dict())
-    few = made("additive", {**SMALL, "lateral": ["fc"], "topdown": ["conv2_to_conv1"]})
+    few = made("additive", block_with(SMALL, lateral=["fc"], topdown=["conv2_to_conv1"]))
     names = {n.rsplit(".", 1)[0] for n in few.state_dict()}
     recurrent = {"lateral.fc", "topdown.conv2_to_conv1"}
     layers = {"feedforward.conv1", "feedforward.conv2", "feedforward.fc", "readout"}
@@ -212,7 +211,7 @@ def test_saved_network_is_the_same_network(tmp_path: Path) -> None:
 
 def test_a_network_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_network(path, made("multiplicative"), {**SMALL, "units": 11})
+    save_network(path, made("multiplicative"), block_with(SMALL, units=11))
     with pytest.raises(ValueError, match=r"(?s)model\.safetensors .*size mismatch"):
         load_network(path, torch.device("cpu"), "multiplicative", SMALL)
     path.write_bytes(b"<html>not a network</html>")
@@ -227,7 +226,7 @@ def test_a_network_of_another_configuration_is_refused_with_what_differs(tmp_pat
         ValueError,
         match=r"model\.safetensors .*interaction is additive, not multi.*; units is 10, not 12",
     ):
-        load_network(path, torch.device("cpu"), "multiplicative", {**SMALL, "units": 12})
+        load_network(path, torch.device("cpu"), "multiplicative", block_with(SMALL, units=12))
 
 
 def test_the_papers_initialisation_is_xavier_everywhere() -> None:

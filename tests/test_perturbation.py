@@ -7,13 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from blocks import SMALL
+from blocks import SMALL, block_with
+from recurrence.configuration.blocks import Location, Orientation, Perturbation, Scale
 from recurrence.job import Progress
 from recurrence.names import RENDERINGS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
 from recurrence.scenes import SceneDistribution, Sources, alter
 
+BLOCK = Perturbation(
+    scale=Scale(small=0.8, large=1.6, jitter=0),
+    orientation=Orientation(angle=35, jitter=0),
+    location=Location(jitter=0),
+    repeats=1,
+    scenes=3,
+    precision="float32",
+    renderings=["opposite"],
+)
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
@@ -28,13 +38,8 @@ def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
 def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction: str) -> None:
     experiment, n = made(sources, interaction), 6
-    config = {
-        "renderings": list(RENDERINGS),
-        "repeats": 2,
-        "scenes": n,
-        "precision": "float32",
-    }
-    table = perturb(experiment, config, Progress("perturb", [], 2 * n))
+    block = block_with(BLOCK, renderings=[*RENDERINGS], repeats=2, scenes=n)
+    table = perturb(experiment, block, Progress("perturb", [], 2 * n))
     assert list(table.columns) == COLUMNS
     assert len(table) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
     network = experiment.network
@@ -65,9 +70,12 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
 
 
 def test_bfloat16_changes_few_answers(sources: Sources) -> None:
-    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 20}
     exact, near = (
-        perturb(made(sources), config | {"precision": precision}, Progress("perturb", [], 20))
+        perturb(
+            made(sources),
+            block_with(BLOCK, scenes=20, precision=precision),
+            Progress("perturb", [], 20),
+        )
         for precision in ("float32", "bfloat16")
     )
     for kind in ("original", "systematic", "control"):
@@ -113,8 +121,7 @@ def test_a_network_without_recurrence_has_nothing_to_perturb(
     sources: Sources, tmp_path: Path
 ) -> None:
     experiment = made(sources, "feedforward")
-    config = {"renderings": ["opposite"], "repeats": 1, "scenes": 3, "precision": "float32"}
-    assert perturb(experiment, config, Progress("perturb", [], 3)).empty
+    assert perturb(experiment, BLOCK, Progress("perturb", [], 3)).empty
     write_example(experiment, tmp_path / "example.h5", {})
     with h5py.File(tmp_path / "example.h5") as file:
         assert len(file) == 0

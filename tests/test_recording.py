@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from blocks import SMALL
+from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence import storage
 from recurrence.evaluation import energy_outside
@@ -166,7 +166,9 @@ def test_damaged_scenes_are_refused_by_name(scene_files: list[str], tmp_path: Pa
 
 
 def test_one_channel_is_recorded_pooled(scene_files: list[str], tmp_path: Path) -> None:
-    network = RecurrentNetwork("additive", {**SMALL, "channels": {"conv1": 1, "conv2": 1}}).eval()
+    network = RecurrentNetwork(
+        "additive", block_with(SMALL, channels={"conv1": 1, "conv2": 1})
+    ).eval()
     recorded(network, SceneSet(scene_files, 5), tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["activation/conv1"].shape == (5, 3, 1, 32, 32)

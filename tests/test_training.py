@@ -4,7 +4,6 @@ import math
 import re
 import resource
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,11 +11,19 @@ import torch
 
 from blocks import SMALL, TRAINING
 from recurrence import training
+from recurrence.configuration.blocks import Training
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
 from recurrence.renderers import renderer
 from recurrence.scenes import SceneDistribution, Sources
-from recurrence.training import DivergedError, distribution_at, learning_rate, state_file, train
+from recurrence.training import (
+    DivergedError,
+    Streams,
+    distribution_at,
+    learning_rate,
+    state_file,
+    train,
+)
 
 
 class Killed(BaseException):
@@ -40,14 +47,14 @@ class KillAt(Progress):
 def run(
     sources: Sources,
     state: Path,
-    config: dict[str, Any] = TRAINING,
+    block: Training = TRAINING,
     kill_at: int = 0,
     distribution: SceneDistribution = SceneDistribution(),  # noqa: B008
 ) -> tuple[RecurrentNetwork, pd.DataFrame]:
     torch.manual_seed(0)
     network = RecurrentNetwork("multiplicative", SMALL)
-    cpu, progress = torch.device("cpu"), KillAt(kill_at)
-    curve = train(network, sources, sources, distribution, config, 3, state, cpu, progress)
+    streams = Streams(sources, sources, distribution, 3)
+    curve = train(network, streams, block, state, KillAt(kill_at))
     return network, curve
 
 
@@ -81,19 +88,10 @@ def test_progress_tells_loss_accuracy_and_time_left(
     sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
-    network, cpu = RecurrentNetwork("multiplicative", SMALL), torch.device("cpu")
-    progress = Progress("train_network", ["additive", "1"], TRAINING["iterations"], every=0)
-    train(
-        network,
-        sources,
-        sources,
-        SceneDistribution(),
-        TRAINING,
-        3,
-        tmp_path / "s.pt",
-        cpu,
-        progress,
-    )
+    network = RecurrentNetwork("multiplicative", SMALL)
+    progress = Progress("train_network", ["additive", "1"], TRAINING.iterations, every=0)
+    streams = Streams(sources, sources, SceneDistribution(), 3)
+    train(network, streams, TRAINING, tmp_path / "s.pt", progress)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 12
     assert re.fullmatch(r"train_network additive 1: 1/12, loss [\d.]+", lines[0])
@@ -102,8 +100,8 @@ def test_progress_tells_loss_accuracy_and_time_left(
 
 
 def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:
-    config = TRAINING | {"iterations": 3, "precision": "float32", "clip_norm": None}
-    network, _ = run(sources, tmp_path / "state.pt", config)
+    block = TRAINING.model_copy(update={"iterations": 3, "precision": "float32", "clip_norm": None})
+    network, _ = run(sources, tmp_path / "state.pt", block)
     torch.manual_seed(0)
     plain = RecurrentNetwork("multiplicative", SMALL)
     moments = {n: (torch.zeros_like(p), torch.zeros_like(p)) for n, p in plain.named_parameters()}
@@ -111,7 +109,7 @@ def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> 
     paint = renderer(sources, torch.device("cpu"))
     for i in (1, 2, 3):
         indices = range((i - 1) * 4, i * 4)
-        distribution = distribution_at(i, SceneDistribution(), config)
+        distribution = distribution_at(i, SceneDistribution(), block)
         images, labels = training.draw(paint, sources, distribution, stream, indices)
         plain.zero_grad()
         torch.nn.functional.cross_entropy(plain(images).logits, labels).backward()
@@ -122,7 +120,7 @@ def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> 
                 first.mul_(0.9).add_(0.1 * p.grad)
                 second.mul_(0.999).add_(0.001 * p.grad**2)
                 step = (first / (1 - 0.9**i)) / ((second / (1 - 0.999**i)).sqrt() + 1e-8)
-                p -= learning_rate(i, config) * step
+                p -= learning_rate(i, block) * step
     for (name, p), q in zip(network.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=2e-5, rtol=1e-3, msg=name)
 
@@ -131,13 +129,15 @@ def test_training_learns(sources: Sources, tmp_path: Path) -> None:
     one_each = [int((sources.categories == category).argmax()) for category in range(20)]
     few = Sources(sources.images[one_each], sources.categories[one_each], 10)
     easy = SceneDistribution(clutter=0, scale_jitter=0, angle_jitter=0, location_jitter=0)
-    config = TRAINING | {
-        "iterations": 150,
-        "batch": 16,
-        "validate_every": 50,
-        "learning_rate": 1e-2,
-    }
-    _, curve = run(few, tmp_path / "state.pt", config, distribution=easy)
+    block = TRAINING.model_copy(
+        update={
+            "iterations": 150,
+            "batch": 16,
+            "validate_every": 50,
+            "learning_rate": 1e-2,
+        }
+    )
+    _, curve = run(few, tmp_path / "state.pt", block, distribution=easy)
     assert curve.loss.iloc[0] == pytest.approx(math.log(20), abs=0.3)
     assert curve.validation_loss.iloc[-1] < 2.5
     assert curve.validation_accuracy.iloc[-1] > 0.15
@@ -169,7 +169,7 @@ def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
     before = begun.read_bytes()
     monkeypatch.setattr(training, "learning_rate", lambda i, _: rates.get(i, 1e-3))
     with pytest.raises(DivergedError, match=rf"{told}.*training\.learning_rate"):
-        run(sources, begun, TRAINING | {"clip_norm": None})
+        run(sources, begun, TRAINING.model_copy(update={"clip_norm": None}))
     assert begun.read_bytes() == before
 
 
@@ -196,18 +196,21 @@ def test_a_damaged_state_is_refused_by_name(sources: Sources, begun: Path) -> No
 
 
 def test_learning_rate_warms_up_stays_and_falls() -> None:
-    config = {"learning_rate": 2.0, "warmup": 4, "cooldown": 4, "iterations": 10}
-    rates = [learning_rate(i, config) for i in range(1, 11)]
+    block = TRAINING.model_copy(
+        update={"learning_rate": 2.0, "warmup": 4, "cooldown": 4, "iterations": 10}
+    )
+    rates = [learning_rate(i, block) for i in range(1, 11)]
     assert rates == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 1.5, 1.0, 0.5]
-    constant = config | {"warmup": 0, "cooldown": 0}
+    constant = block.model_copy(update={"warmup": 0, "cooldown": 0})
     assert {learning_rate(i, constant) for i in range(1, 11)} == {2.0}
 
 
 def test_clutter_grows_over_the_curriculum() -> None:
     full = SceneDistribution(clutter=3)
-    clutter = [distribution_at(i, full, {"curriculum": 8}).clutter for i in range(1, 11)]
+    slow, none = (TRAINING.model_copy(update={"curriculum": n}) for n in (8, 0))
+    clutter = [distribution_at(i, full, slow).clutter for i in range(1, 11)]
     assert clutter == [0, 1, 1, 2, 2, 3, 3, 3, 3, 3]
-    assert {distribution_at(i, full, {"curriculum": 0}) for i in (1, 2, 9)} == {full}
+    assert {distribution_at(i, full, none) for i in (1, 2, 9)} == {full}
 
 
 def test_state_belongs_to_its_parameters(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from recurrence.names import IMAGE, POOL
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.scenes import sample
 
-TRAINING = CONFIG["training"]["precision"]
+TRAINING = CONFIG.training.precision
 
 
 def seconds(work: Callable[[], object], runs: int = 5) -> float:
@@ -68,7 +68,7 @@ def rates(subject: Subject) -> pd.DataFrame:
         ("forward passes, 100 scenes", "record", subject.infer(100)),
         ("perturbation, 25 scenes", "perturbation", subject.perturb(25)),
     ):
-        rows.append((stage, CONFIG[block]["precision"], arithmetic(work), seconds(work)))
+        rows.append((stage, getattr(CONFIG, block).precision, arithmetic(work), seconds(work)))
     recipe = sample(subject.sources, DISTRIBUTION, 2, range(128))
     sides = np.rint(IMAGE * recipe.factor[recipe.present])
     # Two matrix products give the coefficients; each pixel is a weighted sum of 4 x 4 of them.
@@ -89,8 +89,8 @@ def rates(subject: Subject) -> pd.DataFrame:
 
 def parts(subject: Subject) -> pd.DataFrame:
     """The parts of a training iteration, each measured alone: forward and backward, all timesteps."""
-    network = RecurrentNetwork("multiplicative", CONFIG["network"])
-    images = torch.rand(CONFIG["training"]["batch"], 1, 100, 100)
+    network = RecurrentNetwork("multiplicative", CONFIG.network)
+    images = torch.rand(CONFIG.training.batch, 1, 100, 100)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
     connections = {
         "output" if name == "readout" else name.replace(".", " ").replace("_", " "): module
@@ -132,7 +132,7 @@ def parts(subject: Subject) -> pd.DataFrame:
         optimizer.step()
 
     rows.append(("Adam, clipping", 1, np.nan, seconds(update)))
-    scenes = seconds(subject.paint(CONFIG["training"]["batch"]))
+    scenes = seconds(subject.paint(CONFIG.training.batch))
     rows.append(("scenes", 1, np.nan, scenes))
     whole = seconds(subject.train(1), 15)
     rest = whole - sum(taken for *_, taken in rows)

@@ -44,7 +44,7 @@ class Task:
     fast: Side
 
 
-_BATCH = f"batch of {CONFIG['training']['batch']}"
+_BATCH = f"batch of {CONFIG.training.batch}"
 # Quick tasks first.
 TASKS = [
     Task(

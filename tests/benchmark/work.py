@@ -18,6 +18,7 @@ from torch import Tensor
 
 from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
+from recurrence.configuration.problems import check
 from recurrence.connections import fixed_parameters
 from recurrence.datasets import load_shard
 from recurrence.evaluation import BATCH
@@ -31,9 +32,9 @@ from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.training import draw
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+CONFIG = check(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
 CPU = torch.device("cpu")
-DISTRIBUTION = SceneDistribution.from_config(CONFIG["scenes"])
+DISTRIBUTION = SceneDistribution.of(CONFIG.scenes)
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 Work = Callable[[], npt.NDArray[Any] | None]  # returns what can be compared with the other side
@@ -48,11 +49,11 @@ class Subject:
 
     @cached_property
     def fast(self) -> RecurrentNetwork:
-        return load_network(self.model, CPU, "multiplicative", CONFIG["network"])
+        return load_network(self.model, CPU, "multiplicative", CONFIG.network)
 
     @cached_property
     def plain(self) -> PlainNetwork:
-        plain = PlainNetwork(self.fast.interaction, CONFIG["network"], self.fast.shapes).eval()
+        plain = PlainNetwork(self.fast.interaction, CONFIG.network, self.fast.shapes).eval()
         plain.load_state_dict(plain.weights_of(self.fast.state_dict()), strict=False)
         return plain
 
@@ -64,7 +65,7 @@ class Subject:
 
     @property
     def scene_file(self) -> Path:
-        return self.data / "scenes" / CONFIG["scenes"]["set"] / "test-00.h5"
+        return self.data / "scenes" / CONFIG.scenes.set / "test-00.h5"
 
     @cached_property
     def scenes(self) -> dict[str, Tensor]:
@@ -75,7 +76,7 @@ class Subject:
     @cached_property
     def labels(self) -> dict[str, npt.NDArray[np.uint8]]:
         with h5py.File(self.scene_file) as file:
-            return {name: file[f"labels/{name}"][:] for name in CONFIG["decoding"]["variables"]}
+            return {name: file[f"labels/{name}"][:] for name in CONFIG.decoding.variables}
 
     def paint_plainly(self, count: int) -> Work:
         """Paint scenes with scipy, one object at a time."""
@@ -102,7 +103,7 @@ class Subject:
             images = torch.from_numpy(scenes.astype(np.float32))[:, None]
             return images, torch.from_numpy(recipe.labels(self.sources)["category"])
 
-        size = CONFIG["training"]["batch"]
+        size = CONFIG.training.batch
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
         done = 0
 
@@ -120,11 +121,13 @@ class Subject:
     def train(
         self,
         iterations: int,
-        size: int = CONFIG["training"]["batch"],
-        timesteps: int = CONFIG["network"]["timesteps"],
+        size: int = CONFIG.training.batch,
+        timesteps: int = CONFIG.network.timesteps,
     ) -> Work:
         """Train as the workflow does: the scenes of the next iteration are painted at the same time."""
-        network = RecurrentNetwork("multiplicative", {**CONFIG["network"], "timesteps": timesteps})
+        network = RecurrentNetwork(
+            "multiplicative", CONFIG.network.model_copy(update={"timesteps": timesteps})
+        )
         same = self.fast.state_dict()
         if timesteps != self.fast.timesteps:
             del same["readout.weight"]
@@ -141,7 +144,7 @@ class Subject:
                 images, categories = upcoming.result()
                 done += 1
                 upcoming = painter.submit(batch, range(done * size, (done + 1) * size))
-                with mixed_precision(CPU, CONFIG["training"]["precision"]):
+                with mixed_precision(CPU, CONFIG.training.precision):
                     logits = network(images).logits
                 losses.append(_update(network, logits.float(), categories, optimizer))
             return np.array(losses)
@@ -155,7 +158,7 @@ class Subject:
         def work() -> npt.NDArray[np.float32]:
             with fixed_parameters(self.fast):
                 return self._infer(
-                    lambda images: self.fast(images).logits, CONFIG["record"]["precision"], count
+                    lambda images: self.fast(images).logits, CONFIG.record.precision, count
                 )
 
         return work
@@ -199,12 +202,14 @@ class Subject:
         return np.array([found[key] for key in sorted(found)])
 
     def perturb(self, count: int) -> Work:
-        block = {**CONFIG["perturbation"], "renderings": ["opposite"], "repeats": 1}
+        block = CONFIG.perturbation.model_copy(
+            update={"renderings": ["opposite"], "repeats": 1, "scenes": count}
+        )
         experiment = Experiment(self.fast, self.sources, UNJITTERED, 1)
         progress = Progress("benchmark", [], count, np.inf)
 
         def work() -> npt.NDArray[np.float64]:
-            table = perturb(experiment, {**block, "scenes": count}, progress)
+            table = perturb(experiment, block, progress)
             return table[["accuracy_systematic", "accuracy_control"]].to_numpy()
 
         return work
@@ -229,7 +234,7 @@ class Subject:
 
     def decode_plainly(self) -> Work:
         """``LinearSVC`` on the raw features of every set, for every variable; returns accuracies (44, 6)."""
-        fit = CONFIG["decoding"]["fit"]
+        fit = CONFIG.decoding.fit
         sets = self.feature_sets.values()
         return lambda: np.array(
             [
@@ -242,7 +247,7 @@ class Subject:
         )
 
     def decode(self) -> Work:
-        fit, most = CONFIG["decoding"]["fit"], CONFIG["decoding"]["max_iter"]
+        fit, most = CONFIG.decoding.fit, CONFIG.decoding.max_iter
         sets = self.feature_sets.values()
 
         def from_one(values: npt.NDArray[np.float16]) -> list[float]:

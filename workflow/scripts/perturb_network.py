@@ -1,6 +1,7 @@
 """Rule perturb_network: functional importance in one network, and an example of a perturbation."""
 
 from recurrence import job, storage
+from recurrence.configuration.blocks import Distribution, Network, Perturbation
 from recurrence.datasets import load_shard
 from recurrence.devices import prepare_torch
 from recurrence.network import load_network
@@ -10,14 +11,14 @@ from recurrence.scenes import SceneDistribution, Sources
 with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
-    block = parameters.perturbation
+    block = Perturbation(**parameters.perturbation)
     experiment = Experiment(
-        load_network(files.model, device, wildcards.interaction, parameters.network),
+        load_network(files.model, device, wildcards.interaction, Network(**parameters.network)),
         Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
-        SceneDistribution.from_config(parameters.scenes),
+        SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
     )
-    progress = job.Progress(snakemake.rule, wildcards, block["repeats"] * block["scenes"])
+    progress = job.Progress(snakemake.rule, wildcards, block.repeats * block.scenes)
     table = perturb(experiment, block, progress)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     storage.write_table(snakemake.output.table, table, **names)

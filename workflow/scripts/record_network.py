@@ -1,6 +1,7 @@
 """Rule record_network: one network on the test scenes."""
 
 from recurrence import job, storage
+from recurrence.configuration.blocks import Network, Recording
 from recurrence.devices import prepare_torch
 from recurrence.evaluation import evaluate
 from recurrence.examples import write_examples
@@ -11,15 +12,17 @@ from recurrence.scene_reading import SceneSet
 with job.logged(snakemake.log[0]):
     parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
-    network = load_network(snakemake.input.model, device, wildcards.interaction, parameters.network)
+    network = load_network(
+        snakemake.input.model, device, wildcards.interaction, Network(**parameters.network)
+    )
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
-    block = parameters.record
-    recorded = {**block, "mantissa": MANTISSA}
+    block = Recording(**parameters.record)
+    recorded = {**block.plain(), "mantissa": MANTISSA}
     provenance = storage.provenance(parameters.seed, record=recorded, **names)
-    progress = job.Progress(snakemake.rule, wildcards, block["scenes"])
-    scenes = SceneSet(snakemake.input.scenes, block["scenes"])
+    progress = job.Progress(snakemake.rule, wildcards, block.scenes)
+    scenes = SceneSet(snakemake.input.scenes, block.scenes)
     with recorder(output.activations, network, scenes.count, provenance) as recording:
-        evaluation = evaluate(network, scenes, block["precision"], recording, progress)
+        evaluation = evaluate(network, scenes, block.precision, recording, progress)
     for name, table in vars(evaluation).items():
         storage.write_table(output[name], table, **names)
     write_examples(network, scenes.shards[0], output.examples, provenance)

@@ -1,5 +1,6 @@
 """Rule scenes: one shard of the test set, cluttered and clean, with labels."""
 
+from recurrence.configuration.blocks import Distribution
 from recurrence.datasets import load_shard
 from recurrence.job import logged
 from recurrence.scene_writing import write_test_scenes
@@ -12,7 +13,7 @@ with logged(snakemake.log[0]):
     write_test_scenes(
         snakemake.output[0],
         Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
-        SceneDistribution.from_config(parameters.scenes),
+        SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         range(first, first + parameters.shard),
         provenance(parameters.seed, scenes=parameters.scenes),

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from recurrence import job, storage, training
+from recurrence.configuration.blocks import Distribution, Network, Training
 from recurrence.datasets import load_shard, shard_digest
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
@@ -15,27 +16,22 @@ with job.logged(snakemake.log[0]):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     seed = derive_seed(parameters.seed, wildcards.interaction, wildcards.instance)
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
-    progress = job.Progress(snakemake.rule, wildcards, parameters.training["iterations"])
+    block, shape = Training(**parameters.training), Network(**parameters.network)
+    progress = job.Progress(snakemake.rule, wildcards, block.iterations)
     torch.manual_seed(seed)
-    network = RecurrentNetwork(
-        wildcards.interaction, parameters.network, parameters.training["initialisation"]
-    )
+    network = RecurrentNetwork(wildcards.interaction, shape, block.initialisation).to(device)
     folder = Path(snakemake.output.model).parent / ".training"
     images = {name: shard_digest(path) for name, path in files.items()}
     state = training.state_file(folder, {**dict(parameters.items()), "images": images})
-    curve = training.train(
-        network,
+    streams = training.Streams(
         Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
         Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
-        SceneDistribution.from_config(parameters.scenes),
-        parameters.training,
+        SceneDistribution.of(Distribution(**parameters.scenes)),
         seed,
-        state,
-        device,
-        progress,
     )
+    curve = training.train(network, streams, block, state, progress)
     provenance = storage.provenance(
         parameters.seed, training=parameters.training, scenes=parameters.scenes
     )
-    save_network(snakemake.output.model, network, parameters.network, **provenance)
+    save_network(snakemake.output.model, network, shape, **provenance)
     storage.write_table(snakemake.output.curve, curve)

@@ -1,5 +1,6 @@
 """Rule variants: two scenes and their six altered copies, for a figure."""
 
+from recurrence.configuration.blocks import Distribution
 from recurrence.datasets import load_shard
 from recurrence.job import logged
 from recurrence.scene_writing import write_variants
@@ -11,7 +12,7 @@ with logged(snakemake.log[0]):
     write_variants(
         snakemake.output[0],
         Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
-        SceneDistribution.from_config(parameters.scenes),
+        SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         provenance(parameters.seed, scenes=parameters.scenes),
     )

@@ -10,11 +10,11 @@ height, width (in the released script: ``view(-1, channels, height, width)``).
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from recurrence.configuration.blocks import Network
 from recurrence.connections import ToMap
 from recurrence.network import RecurrentNetwork
 from recurrence.storage import reading
@@ -50,18 +50,16 @@ PARTS = ("weight", "bias")
 Shapes = Mapping[str, torch.Size]
 
 
-def import_checkpoint(
-    path: str | Path, interaction: str, config: Mapping[str, Any]
-) -> RecurrentNetwork:
-    """Read a released network; ``interaction`` is multiplicative or additive, ``config`` the block ``network``.
+def import_checkpoint(path: str | Path, interaction: str, block: Network) -> RecurrentNetwork:
+    """Read a released network; ``interaction`` is multiplicative or additive, ``block`` the block ``network``.
 
-    Connections that ``config`` does not name are left out. Raises ``ValueError``, naming the file, when
+    Connections that ``block`` does not name are left out. Raises ``ValueError``, naming the file, when
     it is not a state dict of weights only, when its weights are not those of a released network or do
-    not have the sizes in ``config``, or when its name says that it is another network.
+    not have the sizes in ``block``, or when its name says that it is another network.
     """
-    _check_name(path, interaction, config)
+    _check_name(path, interaction, block)
     released = _load(path)
-    network = RecurrentNetwork(interaction, config)
+    network = RecurrentNetwork(interaction, block)
     state = network.state_dict()
     used = FEEDFORWARD | {name + VARIANTS[interaction]: ours for name, ours in RECURRENT.items()}
     names = {  # of weights, from theirs to ours
@@ -85,10 +83,10 @@ def import_checkpoint(
     return network
 
 
-def _check_name(path: str | Path, interaction: str, config: Mapping[str, Any]) -> None:
+def _check_name(path: str | Path, interaction: str, block: Network) -> None:
     """Compare the digits in a released file's name; other names are accepted."""
     match = re.match(r"rnn_bglt_([01]{4})_t_\d+_num_\d+", Path(path).name)
-    parts = (*(interaction == name for name in VARIANTS), config["lateral"], config["topdown"])
+    parts = (*(interaction == name for name in VARIANTS), block.lateral, block.topdown)
     digits = "".join("1" if part else "0" for part in parts)
     if match and match[1] != digits:
         raise ValueError(

@@ -21,6 +21,7 @@ from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from recurrence.configuration.blocks import NetworkReadOuts, ReadOuts
 from recurrence.names import FIRST_TIMESTEP, LAYERS
 from recurrence.seeds import derive_seed
 from recurrence.storage import open_hdf5
@@ -88,14 +89,14 @@ def _path(source: str, image: str) -> str:
     return source if image == "cluttered" else f"{image}/{source}"
 
 
-def feature_sets(file: h5py.File, block: Mapping[str, Any]) -> Iterator[FeatureSet]:
+def feature_sets(file: h5py.File, block: NetworkReadOuts) -> Iterator[FeatureSet]:
     """All that there is to read out, in the order of the table.
 
     The flow is recorded on cluttered scenes alone, and a feedforward network has none.
     """
-    for repeat in range(block["repeats"]):
-        for source in block["sources"]:
-            for image in block["images"]:
+    for repeat in range(block.repeats):
+        for source in block.sources:
+            for image in block.images:
                 if source == "recurrent_flow" and _path(source, image) not in file:
                     continue
                 group, first = file[_path(source, image)], FIRST_TIMESTEP[source]
@@ -107,36 +108,33 @@ def feature_sets(file: h5py.File, block: Mapping[str, Any]) -> Iterator[FeatureS
 def _read_outs(
     features: npt.NDArray[Any],
     labels: Mapping[str, npt.NDArray[Any]],
-    block: Mapping[str, Any],
+    block: ReadOuts,
     seed: int,
     repeat: int,
 ) -> Iterator[dict[str, Any]]:
     """The columns variable, accuracy and unconverged of every variable, from one feature set (n, ...)."""
     factor = gram_factor(features.reshape(len(features), -1))
     state = derive_seed(seed, "decoding", repeat) % 2**32
-    for variable in block["variables"]:
-        accuracy, unconverged = read_out(
-            factor, labels[variable], block["fit"], state, block["max_iter"]
-        )
+    for variable in block.variables:
+        accuracy, unconverged = read_out(factor, labels[variable], block.fit, state, block.max_iter)
         yield {"variable": variable, "accuracy": accuracy, "unconverged": unconverged}
 
 
 def decode(
-    activations: str | Path, block: Mapping[str, Any], seed: int, progress: "Progress"
+    activations: str | Path, block: NetworkReadOuts, seed: int, progress: "Progress"
 ) -> pd.DataFrame:
     """Read out every variable from every feature set of one network's recording.
 
-    ``block`` is the config block ``decoding``. Repeat r takes scenes r * n to (r + 1) * n of the
-    file, n = ``block["scenes"]``; the first ``block["fit"]`` of these are fitted, the others
-    scored. Returns the rows of decoding.csv without the columns that name the network: accuracies
+    Repeat r takes scenes r * n to (r + 1) * n of the file, n = ``block.scenes``; the first ``block.fit`` of these are
+    fitted, the others scored. Returns the rows of decoding.csv without the columns that name the network: accuracies
     are fractions, ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises
     ``ValueError`` if the file holds too few scenes.
     """
-    n, variables = block["scenes"], block["variables"]
+    n, variables = block.scenes, block.variables
     rows = []
     with open_hdf5(activations) as file:
         labels = {variable: file[f"labels/{variable}"][:] for variable in variables}
-        recorded, needed = min(map(len, labels.values())), block["repeats"] * n
+        recorded, needed = min(map(len, labels.values())), block.repeats * n
         if recorded < needed:
             raise ValueError(f"decoding needs {needed} scenes, {activations} holds {recorded}")
         sets = list(feature_sets(file, block))
@@ -153,16 +151,14 @@ def decode(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def decode_scenes(
-    files: list[str], block: Mapping[str, Any], repeats: int, seed: int
-) -> pd.DataFrame:
+def decode_scenes(files: list[str], block: ReadOuts, repeats: int, seed: int) -> pd.DataFrame:
     """Read out every variable from the scenes themselves: the input map at t = 1 of any network.
 
-    The scenes of all ``files``, in their order, are cut into ``repeats`` of ``block["scenes"]``.
+    The scenes of all ``files``, in their order, are cut into ``repeats`` of ``block.scenes``.
     Returns the columns repeat, variable, accuracy and unconverged. It needs no training, so it
     tells whether scenes and read-out are the paper's (SPEC 6).
     """
-    n = block["scenes"]
+    n = block.scenes
     rows = []
 
     def read(dataset: str, first: int) -> npt.NDArray[Any]:
@@ -175,7 +171,7 @@ def decode_scenes(
         return np.concatenate(parts)
 
     for repeat in range(repeats):
-        labels = {name: read(f"labels/{name}", repeat * n) for name in block["variables"]}
+        labels = {name: read(f"labels/{name}", repeat * n) for name in block.variables}
         for row in _read_outs(read("scenes", repeat * n), labels, block, seed, repeat):
             rows.append({"repeat": repeat, **row})
     return pd.DataFrame(rows)

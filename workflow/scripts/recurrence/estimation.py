@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 import yaml
 
+from recurrence.configuration.blocks import Configuration, Perturbation, Recording
 from recurrence.configuration.problems import ConfigurationError, check, overlaid
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
@@ -50,11 +51,11 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return (time.perf_counter() - start) / count
 
 
-def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict[str, float]:
+def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[str, float]:
     """Seconds of each job of one network."""
-    network = RecurrentNetwork(interaction, config["network"]).to(device)
+    network = RecurrentNetwork(interaction, config.network).to(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    batch, precision = config["training"]["batch"], config["training"]["precision"]
+    batch, precision = config.training.batch, config.training.precision
     images = torch.rand(batch, 1, CANVAS, CANVAS, device=device)
     categories = torch.randint(CATEGORIES, (batch,), device=device)
 
@@ -65,35 +66,35 @@ def jobs(interaction: str, config: dict[str, Any], device: torch.device) -> dict
         F.cross_entropy(logits.float(), categories).backward()
         optimizer.step()
 
-    def passes(stage: str) -> float:
+    def passes(stage: str, block: Recording | Perturbation) -> float:
         """Seconds of a scene in a stage that is made of forward passes."""
 
         @torch.inference_mode()
         def forward() -> None:
-            with mixed_precision(device, config[stage]["precision"]):
+            with mixed_precision(device, block.precision):
                 network(images[:SMALL])
 
         return PASSES[stage] * seconds(forward, device) / len(images[:SMALL])
 
-    decoding, perturbation = config["decoding"], config["perturbation"]
-    perturbed = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
+    decoding, perturbation = config.decoding, config.perturbation
+    perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
     recurrent = interaction != "feedforward"
-    imported = bool(config["run"]["checkpoints"].get(interaction))
+    imported = bool(getattr(config.run.checkpoints, interaction, []))
     return {
-        "train": 0 if imported else config["training"]["iterations"] * seconds(iteration, device),
-        "record": config["record"]["scenes"] * passes("record"),
-        "decode": decoding["repeats"] * decoding["scenes"] / 1000 * DECODING,
-        "perturb": perturbed * passes("perturbation") * recurrent,
+        "train": 0 if imported else config.training.iterations * seconds(iteration, device),
+        "record": config.record.scenes * passes("record", config.record),
+        "decode": decoding.repeats * decoding.scenes / 1000 * DECODING,
+        "perturb": perturbed * passes("perturbation", perturbation) * recurrent,
     }
 
 
-def remaining(config: dict[str, Any], device: torch.device) -> list[float]:
+def remaining(config: Configuration, device: torch.device) -> list[float]:
     """Seconds of what is left to do of each network, by the files in its folder."""
-    run, left = config["run"], []
-    for interaction in run["interactions"]:
+    run, left = config.run, []
+    for interaction in run.interactions:
         cost = jobs(interaction, config, device)
-        for instance in range(1, run["instances"] + 1):
-            folder = Path("results", run["name"], interaction, f"instance{instance}")
+        for instance in range(1, run.instances + 1):
+            folder = Path("results", run.name, interaction, f"instance{instance}")
             missing = [job for job, file in FILES.items() if not (folder / file).exists()]
             left.append(sum(cost[job] + JOB for job in missing))
     return left
@@ -105,24 +106,24 @@ def main() -> None:
     parser.add_argument("--cores", default="all", help="as for snakemake: a number or all")
     parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")
     arguments = parser.parse_args()
-    config: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for file in arguments.files:
-        config = overlaid(config, yaml.safe_load(file.read_text()))
+        values = overlaid(values, yaml.safe_load(file.read_text()))
     try:
-        check(config)
+        config = check(values)
     except ConfigurationError:
         return  # Snakemake, which starts next, reports what is wrong
-    run, threads = config["run"], config["compute"]["threads"]
-    iterations = config["training"]["iterations"]
+    run, threads = config.run, config.compute.threads
+    iterations = config.training.iterations
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = (available or 1) if arguments.cores == "all" else int(arguments.cores)
-    device = prepare_torch(config["compute"]["device"], threads)
+    device = prepare_torch(config.compute.device, threads)
 
     left = remaining(config, device)
     parallel = 1 if device.type == "cuda" else max(1, cores // threads)
     estimate = duration(max(*left, sum(left) / parallel) + REST)
     print(
-        f"Run {run['name']}: about {estimate} on this machine ({cores} cores, {device.type}):",
+        f"Run {run.name}: about {estimate} on this machine ({cores} cores, {device.type}):",
         end=" ",
     )
     to_do = sum(seconds > 0 for seconds in left)

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-VALUES = (
-    "configuration"  # the part of the package whose values are in the rules' parameters already
-)
+VALUES = "configuration"  # the part of the package whose values are in the rules' parameters
 
 
 def fingerprint(script: Path) -> str:

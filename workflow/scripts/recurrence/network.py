@@ -18,10 +18,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.names import CANVAS, CATEGORIES, INTERACTIONS, LAYERS, POOL
 from recurrence.storage import atomic, reading
@@ -63,23 +65,19 @@ class Intervention:
 class RecurrentNetwork(nn.Module):
     """The network of one interaction type; it has no other connections than the ones it uses.
 
-    ``config`` is the block ``network`` of the configuration: timesteps, channels, kernel, units,
-    and the names of the lateral (``conv1``) and top-down (``fc_to_conv1``) connections.
     Weights are drawn as by the ``released`` code, or as the ``paper`` says (SPEC 2).
     """
 
-    def __init__(
-        self, interaction: str, config: Mapping[str, Any], initialisation: str = "released"
-    ) -> None:
+    def __init__(self, interaction: str, block: Network, initialisation: str = "released") -> None:
         super().__init__()
         if interaction not in INTERACTIONS:
             raise ValueError(
                 f"no interaction {interaction!r}: choose one of {', '.join(INTERACTIONS)}"
             )
         self.interaction = interaction
-        self.timesteps: int = config["timesteps"]
-        kernel, units = config["kernel"], config["units"]
-        channels = {"input": 1, **config["channels"]}
+        self.timesteps: int = block.timesteps
+        kernel, units = block.kernel, block.units
+        channels = {"input": 1, "conv1": block.channels.conv1, "conv2": block.channels.conv2}
         side, pooled = {"input": CANVAS}, {"input": CANVAS}
         for below, layer in (("input", "conv1"), ("conv1", "conv2")):
             side[layer] = pooled[below] - kernel + 1
@@ -120,11 +118,9 @@ class RecurrentNetwork(nn.Module):
 
         recurrent = interaction != "feedforward"
         self.lateral = nn.ModuleDict(
-            {layer: lateral(layer) for layer in config["lateral"] if recurrent}
+            {layer: lateral(layer) for layer in block.lateral if recurrent}
         )
-        self.topdown = nn.ModuleDict(
-            {name: topdown(name) for name in config["topdown"] if recurrent}
-        )
+        self.topdown = nn.ModuleDict({name: topdown(name) for name in block.topdown if recurrent})
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 if isinstance(module, nn.ConvTranspose2d) and initialisation == "released":
@@ -238,13 +234,13 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 
 
 def save_network(
-    path: str | Path, network: RecurrentNetwork, config: Mapping[str, Any], **provenance: Any
+    path: str | Path, network: RecurrentNetwork, block: Network, **provenance: Any
 ) -> None:
     """Write the weights; the file's metadata hold the interaction, the ``network`` block and ``provenance`` as JSON.
 
     All of it is one entry, ``about``: safetensors writes several in any order, and equal networks must be equal files.
     """
-    metadata = {"interaction": network.interaction, "network": config, **provenance}
+    metadata = {"interaction": network.interaction, "network": block.plain(), **provenance}
     weights = {
         name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()
     }
@@ -253,22 +249,24 @@ def save_network(
 
 
 def load_network(
-    path: str | Path, device: torch.device, interaction: str, config: Mapping[str, Any]
+    path: str | Path, device: torch.device, interaction: str, block: Network
 ) -> RecurrentNetwork:
     """Read a network written by :func:`save_network`, ready for inference.
 
     Raises ``ValueError`` that names the file when it is no such file, its weights do not fit its
-    own description, or it is not of the ``interaction`` and the ``network`` block ``config``.
+    own description, or it is not of the ``interaction`` and ``block``.
     """
-    damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError)
+    damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, ValidationError)
     with reading(path, "is not a network of this project: {}", *damage):
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         stored = {"interaction": metadata["interaction"], **metadata["network"]}
-        network = RecurrentNetwork(metadata["interaction"], metadata["network"])
+        network = RecurrentNetwork(
+            metadata["interaction"], Network.model_validate(metadata["network"])
+        )
         network.load_state_dict(weights)
-    expected = {"interaction": interaction, **config}
+    expected = {"interaction": interaction, **block.plain()}
     if differing := [key for key in expected if stored.get(key) != expected[key]]:
         differences = "; ".join(
             f"{key} is {stored.get(key)}, not {expected[key]}" for key in differing

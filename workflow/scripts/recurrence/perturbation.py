@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from recurrence.configuration.blocks import Perturbation
 from recurrence.connections import fixed_parameters
 from recurrence.devices import send
 from recurrence.names import ALTERATIONS, LAYERS
@@ -78,22 +79,20 @@ class Experiment:
         return {layer: send(np.stack(each), self.network.device) for layer, each in drawn.items()}
 
 
-def perturb(
-    experiment: Experiment, config: Mapping[str, Any], progress: "Progress"
-) -> pd.DataFrame:
+def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -> pd.DataFrame:
     """Functional importance of every variable at every layer and timestep.
 
-    ``config`` is the block ``perturbation``. Returns the rows of perturbation.csv (:data:`COLUMNS`)
+    Returns the rows of perturbation.csv (:data:`COLUMNS`)
     without the columns that name the network; none if the network has no recurrence.
     """
-    network, renderings, n = experiment.network, config["renderings"], config["scenes"]
+    network, renderings, n = experiment.network, block.renderings, block.scenes
     rows: list[dict[str, Any]] = []
     recurrent = network.lateral or network.topdown
-    for repeat in range(config["repeats"]) if recurrent else ():
+    for repeat in range(block.repeats) if recurrent else ():
         hits: dict[Key, Tensor] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
-            with mixed_precision(network.device, config["precision"]), fixed_parameters(network):
+            with mixed_precision(network.device, block.precision), fixed_parameters(network):
                 _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)

@@ -6,7 +6,6 @@ shard or process it is made in. The altered copies of the perturbation experimen
 of a recipe. :mod:`recurrence.rendering` paints them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -14,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from recurrence.configuration.blocks import Distribution
 from recurrence.names import ALTERATIONS, CANVAS
 
 Ints = npt.NDArray[np.int64]
@@ -72,17 +72,16 @@ class SceneDistribution:
     location_jitter: float = 2.5
 
     @classmethod
-    def from_config(cls, block: Mapping[str, Any]) -> Self:
-        """Read the keys ``clutter``, ``scale``, ``orientation`` and ``location`` of a config block."""
-        scale, orientation = block["scale"], block["orientation"]
+    def of(cls, block: Distribution) -> Self:
+        """The same values as in a block of the configuration."""
         return cls(
-            block["clutter"],
-            scale["small"],
-            scale["large"],
-            scale["jitter"],
-            orientation["angle"],
-            orientation["jitter"],
-            block["location"]["jitter"],
+            block.clutter,
+            block.scale.small,
+            block.scale.large,
+            block.scale.jitter,
+            block.orientation.angle,
+            block.orientation.jitter,
+            block.location.jitter,
         )
 
 

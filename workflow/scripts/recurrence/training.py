@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recurrence.configuration.blocks import Training
 from recurrence.devices import send
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
@@ -38,58 +39,65 @@ class DivergedError(RuntimeError):
     """The loss or a weight is no longer a finite number."""
 
 
-def learning_rate(iteration: int, config: Mapping[str, Any]) -> float:
+@dataclass(frozen=True)
+class Streams:
+    """What scenes are drawn from on the fly: ``seed`` and the number of a scene determine it."""
+
+    training: Sources
+    validation: Sources
+    distribution: SceneDistribution
+    seed: int
+
+
+def learning_rate(iteration: int, block: Training) -> float:
     """The learning rate at an iteration, from 1 on: a linear warm-up, the peak, a linear cool-down."""
-    up = iteration / max(1, config["warmup"])
-    down = (config["iterations"] - iteration + 1) / max(1, config["cooldown"])
-    return config["learning_rate"] * min(1.0, up, down)
+    up = iteration / max(1, block.warmup)
+    down = (block.iterations - iteration + 1) / max(1, block.cooldown)
+    return block.learning_rate * min(1.0, up, down)
 
 
 def distribution_at(
-    iteration: int, distribution: SceneDistribution, config: Mapping[str, Any]
+    iteration: int, distribution: SceneDistribution, block: Training
 ) -> SceneDistribution:
     """What the scenes of an iteration are drawn from: clutter grows from none to all of it.
 
     It takes the first ``curriculum`` iterations. From empty scenes a network learns in a few hundred iterations what
     the objects look like; in full clutter it spends them at chance.
     """
-    share = iteration / max(1, config["curriculum"])
+    share = iteration / max(1, block.curriculum)
     clutter = min(distribution.clutter, int(share * (distribution.clutter + 1)))
     return replace(distribution, clutter=clutter)
 
 
 def train(
     network: RecurrentNetwork,
-    training: Sources,
-    validation: Sources,
-    distribution: SceneDistribution,
-    config: Mapping[str, Any],
-    seed: int,
+    streams: Streams,
+    block: Training,
     state: Path,
-    device: torch.device,
     progress: "Progress",
 ) -> pd.DataFrame:
     """Train ``network`` in place and return its training curve, one row a validation.
 
-    ``config`` is the block ``training``; ``seed`` is that of the scene streams; ``state`` is the
-    file to resume from. Raises :class:`DivergedError` when the loss or a weight is not finite, and
+    ``state`` is the file to resume from. Raises :class:`DivergedError` when the loss or a weight is not finite, and
     ``OSError`` when the state cannot be written, and the last good state stays; ``ValueError`` when
     the state to resume from is damaged.
     """
-    network.to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=config["learning_rate"], fused=True)
-    paint, paint_validation = renderer(training, device), renderer(validation, device)
+    network.train()
+    device, distribution = network.device, streams.distribution
+    optimizer = torch.optim.Adam(network.parameters(), lr=block.learning_rate, fused=True)
+    paint = renderer(streams.training, device)
+    paint_validation = renderer(streams.validation, device)
     examples = [
         draw(
             paint_validation,
-            validation,
+            streams.validation,
             distribution,
-            derive_seed(seed, "validation"),
-            range(start, min(start + VALIDATION_BATCH, config["validation_scenes"])),
+            derive_seed(streams.seed, "validation"),
+            range(start, min(start + VALIDATION_BATCH, block.validation_scenes)),
         )
-        for start in range(0, config["validation_scenes"], VALIDATION_BATCH)
+        for start in range(0, block.validation_scenes, VALIDATION_BATCH)
     ]
-    stream, batch, last = derive_seed(seed, "training"), config["batch"], config["iterations"]
+    stream, batch, last = derive_seed(streams.seed, "training"), block.batch, block.iterations
     losses = torch.zeros(last, device=device)  # reading one would wait for its iteration to end
     iteration, curve = 0, []
     if state.exists():
@@ -102,8 +110,10 @@ def train(
         print(f"going on after iteration {iteration} of {last}")
 
     def batch_of(number: int) -> tuple[Tensor, Tensor]:
-        now = distribution_at(number, distribution, config)
-        return draw(paint, training, now, stream, range((number - 1) * batch, number * batch))
+        now = distribution_at(number, distribution, block)
+        return draw(
+            paint, streams.training, now, stream, range((number - 1) * batch, number * batch)
+        )
 
     checked, started = iteration, time.perf_counter()
     with ThreadPoolExecutor(1) as painter:
@@ -114,32 +124,32 @@ def train(
             if iteration < last:
                 upcoming = painter.submit(batch_of, iteration + 1)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(iteration, config)
+                group["lr"] = learning_rate(iteration, block)
 
             optimizer.zero_grad()
-            with mixed_precision(device, config["precision"]):
+            with mixed_precision(device, block.precision):
                 logits = network(images).logits
             loss = F.cross_entropy(logits.float(), categories)
             loss.backward()
-            if config["clip_norm"] is not None:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), config["clip_norm"])
+            if block.clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), block.clip_norm)
             optimizer.step()
             losses[iteration - 1] = loss.detach()
 
-            validate = iteration % config["validate_every"] == 0 or iteration == last
-            if validate or iteration % config["checkpoint_every"] == 0:
-                _check_finite(network, losses, checked, iteration, config)
+            validate = iteration % block.validate_every == 0 or iteration == last
+            if validate or iteration % block.checkpoint_every == 0:
+                _check_finite(network, losses, checked, iteration, block)
                 if validate:
                     elapsed = time.perf_counter() - started
                     since = curve[-1]["iteration"] if curve else 0
                     row = {"iteration": iteration, "loss": losses[since:iteration].mean().item()}
-                    row |= evaluate(network, examples, config["precision"])
-                    row["learning_rate"] = learning_rate(iteration, config)
+                    row |= evaluate(network, examples, block.precision)
+                    row["learning_rate"] = learning_rate(iteration, block)
                     row["scenes_per_second"] = (iteration - checked) * batch / elapsed
                     curve.append(row)
                     started = time.perf_counter()
                     checked = iteration
-                if iteration % config["checkpoint_every"] == 0 or iteration == last:
+                if iteration % block.checkpoint_every == 0 or iteration == last:
                     moments = optimizer.state_dict() if iteration < last else None
                     _save(state, network, moments, iteration, curve, losses)
             if progress.due():
@@ -179,7 +189,7 @@ def evaluate(
 
 
 def _check_finite(
-    network: RecurrentNetwork, losses: Tensor, start: int, stop: int, config: Mapping[str, Any]
+    network: RecurrentNetwork, losses: Tensor, start: int, stop: int, block: Training
 ) -> None:
     """Look at the losses of the iterations after ``start`` up to ``stop``, and at the weights they ended in."""
     finite = losses[start:stop].isfinite()
@@ -190,7 +200,7 @@ def _check_finite(
     else:
         return
     raise DivergedError(
-        f"the {what} not finite at iteration {iteration} (learning rate {learning_rate(iteration, config):.2g}): "
+        f"the {what} not finite at iteration {iteration} (learning rate {learning_rate(iteration, block):.2g}): "
         "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
         "training.precision float32"
     )

@@ -21,13 +21,9 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from recurrence.configuration.rules import conflicts
+from recurrence.names import FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDERINGS
 
-LAYERS = ("input", "conv1", "conv2", "fc")
-INTERACTIONS = ("multiplicative", "additive", "feedforward")
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
-VARIABLES = (
-    *("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain"),
-)
 
 # --- what a key is annotated with ----------------------------------------------------------------
 
@@ -300,7 +296,7 @@ class ReadOuts(Block):
     """Scenes in a repeat, to fit and to score. The paper has 1,000."""
     fit: Annotated[Scenes, Field(ge=1, le=99999), _READ_OUTS]
     """How many of these the read-out is fitted on; it is scored on the others. The paper has 800."""
-    variables: Annotated[list[str], *_some_of(VARIABLES), _READ_OUTS]
+    variables: Annotated[list[str], *_some_of(LABELS), _READ_OUTS]
     """What about the target is read out. domain is digit or fashion."""
     max_iter: Annotated[int, Field(ge=1, le=10**7), _unit("iterations"), _READ_OUTS]
     """Iterations of the solver at most, as in scikit-learn's LinearSVC (1,000 is its default)."""
@@ -311,7 +307,7 @@ class NetworkReadOuts(ReadOuts):
 
     repeats: Repeats
     """Repeats, each on other scenes. The paper has 10."""
-    sources: Annotated[list[str], *_some_of(["activation", "recurrent_flow"])]
+    sources: Annotated[list[str], *_some_of([*FIRST_TIMESTEP])]
     """What is read out, the activations of the layers or the recurrent flow to them."""
     images: Annotated[list[str], *_some_of(["cluttered", "clean"])]
     """Activations of which images, the scenes or their targets alone on black. The paper has cluttered."""
@@ -333,7 +329,7 @@ class Perturbation(Poses):
     scenes: Annotated[Scenes, Field(ge=1, le=100000)]
     """Scenes in a repeat. The paper has 1,000."""
     precision: Precision
-    renderings: Annotated[list[str], *_some_of(["opposite", "compounded"])]
+    renderings: Annotated[list[str], *_some_of(RENDERINGS)]
     """How scale and orientation of the target are altered. opposite gives it the other value, as the paper's text says;
     compounded transforms it once more, as the released script does, whose numbers are the published ones."""
 

@@ -6,7 +6,8 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-CANVAS, SOURCE, CUTS = 100, 28, 3  # as in the modules that paint, which are too slow to import
+from recurrence.names import CANVAS, CUTS, IMAGE
+
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
 SHARDS = 100  # at most: the files of test scenes are named by two digits
@@ -144,12 +145,12 @@ def _sides(small: float, large: float, jitter: float, renderings: Sequence[str])
     Compounded targets are scaled by a factor f, and again by small + large - f (docs/experiment.md 5): least where f is
     extreme, most where it is next to the middle of both classes.
     """
-    sides = [round(SOURCE * (small - jitter)), _largest_rounded(SOURCE * large, SOURCE * jitter)]
+    sides = [round(IMAGE * (small - jitter)), _largest_rounded(IMAGE * large, IMAGE * jitter)]
     if "compounded" in renderings:
         middle = (small + large) / 2
         inner = (min(small + jitter, middle), max(large - jitter, middle))
         factors = (small - jitter, *inner, large + jitter)
-        sides += [round(round(SOURCE * f) * (small + large - f)) for f in factors]
+        sides += [round(round(IMAGE * f) * (small + large - f)) for f in factors]
     return min(sides), max(sides)
 
 
