@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from safetensors.numpy import save_file
 
+from blocks import block_with
 from recurrence.claims import score
+from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import connections
 from recurrence.figure_list import FIGURES
 from recurrence.figures import draw, save
@@ -24,7 +26,7 @@ from recurrence.statistics import Band, load
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "data" / "published"
-BLOCK = {"published": True, "examples": 3, "dpi": 50}
+BLOCK = Figures(published=True, examples=3, dpi=50)
 VARIABLES = ("location_horizontal", "location_vertical", "scale", "orientation")
 WEIGHTS = {
     "feedforward.conv1": (8, 1, 5, 5),
@@ -180,7 +182,7 @@ def test_the_users_settings_of_matplotlib_change_nothing(
 def test_decoding_lines_are_the_means_of_the_table(whole: dict[str, str]) -> None:
     table = pd.read_csv(PUBLISHED / "decoding.csv")
     table = table[(table["interaction"] == "multiplicative") & (table["source"] == "activation")]
-    figure = draw("3A", whole, BLOCK | {"published": False})
+    figure = draw("3A", whole, block_with(BLOCK, published=False))
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert list(panels) == ["category", "location", "scale", "orientation"]
     for title, axes in panels.items():
@@ -199,7 +201,7 @@ def test_importance_points_are_the_means_of_the_table(whole: dict[str, str]) -> 
         means["scale"],
         (means["category_within"] + means["category_between"]) / 2,
     ]
-    figure = draw("4D", whole, BLOCK | {"published": False})
+    figure = draw("4D", whole, block_with(BLOCK, published=False))
     panel = next(axes for axes in figure.axes if axes.get_title() == "conv1")
     first = next(line for line in panel.lines if line.get_marker() == "o")
     np.testing.assert_allclose(np.asarray(first.get_ydata(), dtype=float), expected)
@@ -207,7 +209,7 @@ def test_importance_points_are_the_means_of_the_table(whole: dict[str, str]) -> 
 
 def test_published_lines_can_be_left_out(whole: dict[str, str]) -> None:
     assert "published" in texts(draw("3A", whole, BLOCK))
-    assert "published" not in texts(draw("3A", whole, BLOCK | {"published": False}))
+    assert "published" not in texts(draw("3A", whole, block_with(BLOCK, published=False)))
 
 
 @pytest.mark.parametrize("name", ["3A", "3B", "4A", "4B", "4C", "4D", "S3"])

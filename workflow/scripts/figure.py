@@ -1,9 +1,10 @@
 """Rule figure: one figure of the paper, as PDF and PNG."""
 
+from recurrence.configuration.blocks import Figures
 from recurrence.figures import draw, save
 from recurrence.job import logged
 
 with logged(snakemake.log[0]):
-    block = snakemake.params.figures
+    block = Figures(**snakemake.params.figures)
     figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), block)
-    save(figure, snakemake.output.pdf, snakemake.output.png, block["dpi"])
+    save(figure, snakemake.output.pdf, snakemake.output.png, block.dpi)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,11 +13,11 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
 from safetensors import SafetensorError, safe_open
 
+from recurrence.configuration.blocks import Figures
 from recurrence.names import CANVAS, LAYERS, POOL
 from recurrence.storage import MADE_AGAIN, open_hdf5, reading
 
 Files = Mapping[str, str]  # paths, by what the files hold
-Block = Mapping[str, Any]  # the config block figures
 
 WIDTH = 7.2  # inches, of every figure
 INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
@@ -156,7 +155,7 @@ def _maps(links: list[Connection]) -> dict[str, str]:
     return text
 
 
-def architecture(files: Files, block: Block) -> Figure:
+def architecture(files: Files, block: Figures) -> Figure:
     """Draw the network in the weight file ``model``: its connections, and no others (2A)."""
     links, parameters = connections(Path(files["model"]))
     down = sorted(
@@ -256,7 +255,7 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
     _label(axes, WIDTH - 0.25, y, f"{parameters / 1e6:.1f} million parameters", size=7, ha="right")
 
 
-def idea(files: Files, block: Block) -> Figure:
+def idea(files: Files, block: Figures) -> Figure:
     """Draw the idea, with a real scene: what is orthogonal to category helps (1)."""
     with open_hdf5(files["variants"]) as file:
         scene = file["original"][0]

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recurrence import diagrams, pictures
-from recurrence.diagrams import WIDTH, Block, Files, lacking
+from recurrence.configuration.blocks import Figures
+from recurrence.diagrams import WIDTH, Files, lacking
 from recurrence.figure_list import FIGURES
 from recurrence.names import AUXILIARY, CHANCE, LAYERS
 from recurrence.statistics import bands, per_instance, published_rendering, select
@@ -68,11 +69,8 @@ def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
             figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
 
 
-def draw(name: str, files: Files, block: Block) -> Figure:
-    """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they hold.
-
-    ``block`` is the config block figures.
-    """
+def draw(name: str, files: Files, block: Figures) -> Figure:
+    """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they hold."""
     figure = FIGURES[name]
     functions = {**vars(diagrams), **vars(pictures), **globals()}
     with mpl_style.context(STYLE):
@@ -111,10 +109,10 @@ def _timesteps(axes: Axes, timesteps: Sequence[int]) -> None:
     axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
 
 
-def _published_handle(block: Block) -> list[Line2D]:
+def _published_handle(block: Figures) -> list[Line2D]:
     return (
         [Line2D([], [], color="0.35", lw=0.8, ls=(0, (4, 2)), label="published")]
-        if block["published"]
+        if block.published
         else []
     )
 
@@ -125,7 +123,7 @@ def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
     return bands(per_instance(frame, keys, "accuracy"), keys, "accuracy")
 
 
-def decoding(files: Files, block: Block, source: str, interactions: Sequence[str]) -> Figure:
+def decoding(files: Files, block: Figures, source: str, interactions: Sequence[str]) -> Figure:
     """Read-out accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
     ours = {name: _decoding_bands(files["decoding"], source, name) for name in interactions}
     ours = {name: frame for name, frame in ours.items() if len(frame)}
@@ -139,7 +137,7 @@ def decoding(files: Files, block: Block, source: str, interactions: Sequence[str
         row = panels[number]
         published = (
             _decoding_bands(files["published_decoding"], source, interaction)
-            if block["published"]
+            if block.published
             else None
         )
         timesteps = sorted(frame["timestep"].unique())
@@ -176,7 +174,7 @@ def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame
     return bands(per_instance(frame, keys, value), keys, value)
 
 
-def accuracies(files: Files, block: Block, interaction: str) -> Figure:
+def accuracies(files: Files, block: Figures, interaction: str) -> Figure:
     """Accuracy without and under the location perturbation and its control, by layer (4C)."""
     variable = "location"
     figure = Figure(figsize=(WIDTH, 2.35), layout="constrained")
@@ -203,7 +201,7 @@ def accuracies(files: Files, block: Block, interaction: str) -> Figure:
             _line(
                 axes,
                 select(ours, layer=layer),
-                select(published, layer=layer) if block["published"] else None,
+                select(published, layer=layer) if block.published else None,
                 colour,
                 marker,
             )
@@ -218,7 +216,7 @@ def accuracies(files: Files, block: Block, interaction: str) -> Figure:
     return figure
 
 
-def importance(files: Files, block: Block, interaction: str) -> Figure:
+def importance(files: Files, block: Figures, interaction: str) -> Figure:
     """Functional importance: a panel per layer, variables on x, a line per timestep (4D, S2C)."""
     ours, published = (
         _perturbation_bands(files[path], interaction, "functional_importance")
@@ -244,7 +242,7 @@ def importance(files: Files, block: Block, interaction: str) -> Figure:
                 for frame in (ours, published)
             )
             x = np.arange(len(variables)) + shift
-            if block["published"]:
+            if block.published:
                 axes.plot(x, before["mean"], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
             reach = np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
             axes.errorbar(

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recurrence.diagrams import WIDTH, Block, Files, lacking, notice
+from recurrence.configuration.blocks import Figures
+from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.names import GROUPS
 from recurrence.storage import open_hdf5
 
@@ -107,7 +108,7 @@ def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
     )
 
 
-def variants(files: Files, block: Block) -> Figure:
+def variants(files: Files, block: Figures) -> Figure:
     """Two scenes and their altered copies along each variable (2B)."""
     with open_hdf5(files["variants"]) as file:
         columns = [file["original"][:], *(file["altered"][name][:] for name in VARIANTS)]
@@ -120,7 +121,7 @@ def variants(files: Files, block: Block) -> Figure:
     return figure
 
 
-def input_maps(files: Files, block: Block, interaction: str, more: bool = False) -> Figure:
+def input_maps(files: Files, block: Figures, interaction: str, more: bool = False) -> Figure:
     """Show the input map over time for example scenes (3B, S2B), or for ``more`` scenes (S3)."""
     if "examples" not in files:
         return lacking(interaction)
@@ -130,7 +131,7 @@ def input_maps(files: Files, block: Block, interaction: str, more: bool = False)
             name: file["labels"][name][:]
             for name in ("category", "location_horizontal", "location_vertical")
         }
-    shown = block["examples"]
+    shown = block.examples
     scenes = range(len(maps))[shown : shown + MORE_EXAMPLES] if more else range(len(maps))[:shown]
     if not scenes:
         return notice("This run has recorded no further example scenes.")
@@ -154,7 +155,7 @@ def input_maps(files: Files, block: Block, interaction: str, more: bool = False)
     return figure
 
 
-def perturbation_example(files: Files, block: Block, interaction: str, kind: str) -> Figure:
+def perturbation_example(files: Files, block: Figures, interaction: str, kind: str) -> Figure:
     """Show a perturbation, ``systematic`` (4A) or ``control`` (4B), below the undisturbed run."""
     if "perturbation_example" not in files:
         return lacking(interaction)
