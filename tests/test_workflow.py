@@ -153,6 +153,43 @@ CHANGES |= {
 }
 
 
+# What docs/configuration.md says is made again; of a key that others change with, the rules that it is about.
+MADE_AGAIN: dict[str, set[str]] = {
+    "everything": EVERYTHING,
+    "scenes and all that is made from them": SCENES,
+    "networks and all that is made with them": TRAINING,
+    "networks that are not there yet, tables, figures, the report": END,
+    "the networks of that interaction": IMPORT,
+    "all but source images and scenes, in a folder of its own": EVERYTHING - {"shards", "scenes"},
+    "test scenes, recordings and all read-outs": {"scenes"} | DECODING,
+    "recordings and their read-outs": RECORDING,
+    "recordings and all read-outs": DECODING,
+    "read-outs of the scenes, the scorecard, the report": {
+        "decode_scenes",
+        "scorecard",
+        "report",
+    },
+    "perturbations": PERTURBATION,
+    "figures and the report": {"figure", "report"},
+    "nothing": set(),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_the_page_says_what_is_made_again(key: str) -> None:
+    block, _, name = key.partition(".")
+    part = (ROOT / "docs/configuration.md").read_text().partition(f"\n## {block}\n")[2]
+    row = re.search(rf"^\| `{re.escape(name)}` \|.* \| ([^|]+) \|$", part, re.MULTILINE)
+    assert row
+    more = {
+        "variants",
+        "scenes",
+    }  # variants show what is perturbed; more read-outs need more scenes
+    if key == "run.instances":
+        more = TRAINED
+    assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
+
+
 def test_one_core_and_two_give_the_same_tables(finished: Study, tmp_path: Path) -> None:
     study = Study(tmp_path, TINY)
     told = study.snakemake("--cores", "1")
