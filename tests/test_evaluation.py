@@ -25,10 +25,12 @@ def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Pa
     with h5py.File(scene_files[0]) as file, torch.inference_mode():
         images = torch.from_numpy(file["scenes"][:])[:, None]
         label = file["labels/category"][:]
-        intact = (network(images).logits.argmax(1).numpy() == label).mean()
-        ablated = (without(images).logits.argmax(1).numpy() == label).mean()
-    assert ablation.accuracy_intact[0] == pytest.approx(intact)
-    assert ablation.accuracy_ablated[0] == pytest.approx(ablated)
+        intact = network(images).logits.argmax(1).numpy() == label
+        ablated = without(images).logits.argmax(1).numpy() == label
+    assert ablation.accuracy_intact[0] == pytest.approx(intact.mean())
+    assert ablation.accuracy_ablated[0] == pytest.approx(ablated.mean())
+    assert ablation.intact_only[0] == (intact & ~ablated).sum()
+    assert ablation.ablated_only[0] == (ablated & ~intact).sum()
 
 
 def test_energy_outside_of_the_target() -> None:

@@ -16,12 +16,13 @@ from matplotlib.text import Text
 from safetensors.numpy import save_file
 
 from blocks import block_with
-from recurrence.claims import score
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import connections
+from recurrence.distance import distances
 from recurrence.figure_list import FIGURES
 from recurrence.figures import draw, save
 from recurrence.report import interval, number, render
+from recurrence.scorecard import score
 from recurrence.statistics import Band, load
 
 ROOT = Path(__file__).parent.parent
@@ -259,6 +260,7 @@ def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path)
         ours=ours,
         published=published,
         scorecard=scorecard,
+        distance=distances(ours, published, 2_000, 5_000),
         figures=paths,
         config={"run": {"name": "a<b", "seed": 7}, "training": {"iterations": 2500}},
         provenance={"seed": "7", "git_commit": "abc123", "packages": {"numpy": "2.4.6"}},

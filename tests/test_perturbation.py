@@ -44,7 +44,7 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
     assert len(table) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
     network = experiment.network
     for row in table.sample(24, random_state=0).itertuples():
-        original, systematic, control = [], [], []
+        hits = []
         for index in range(row.repeat * n, (row.repeat + 1) * n):
             recipe = experiment.recipe(range(index, index + 1))
             label = int(recipe.labels(sources)["category"][0])
@@ -56,17 +56,27 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
                 r = plain.flows[row.timestep - 1][row.layer]
                 other = network(experiment.paint(altered_recipe)).flows[row.timestep - 1][row.layer]
                 shuffled = (other - r).flatten()[permutation].view(r.shape)
-                for flow, hits in ((other, systematic), (r + shuffled, control)):
-                    changed = network(image, Intervention(row.layer, row.timestep, flow))
-                    hits.append(int(changed.logits.argmax()) == label)
-            original.append(int(plain.logits.argmax()) == label)
+                runs = [plain] + [
+                    network(image, Intervention(row.layer, row.timestep, flow))
+                    for flow in (other, r + shuffled)
+                ]
+            hits.append([int(run.logits.argmax()) == label for run in runs])
+        original, systematic, control = np.array(hits).T
         assert row.accuracy_original == pytest.approx(np.mean(original))
         assert row.accuracy_systematic == pytest.approx(np.mean(systematic))
         assert row.accuracy_control == pytest.approx(np.mean(control))
+        assert row.n == n
+        for name, alone in (
+            ("control_only", control & ~systematic),
+            ("systematic_only", systematic & ~control),
+        ):
+            assert getattr(row, name) == alone.sum()
+            assert getattr(row, f"{name}_original") == (alone & original).sum()
         if row.accuracy_original:
             expected = (np.mean(control) - np.mean(systematic)) / np.mean(original)
             assert row.functional_importance == pytest.approx(expected)
     assert (table.accuracy_systematic != table.accuracy_original).any()
+    assert (table.control_only + table.systematic_only > 0).any()
 
 
 def test_bfloat16_changes_few_answers(sources: Sources) -> None:

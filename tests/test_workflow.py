@@ -45,11 +45,14 @@ def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
         "accuracy": "interaction instance image n accuracy",
         "decoding": "interaction instance repeat source layer timestep image variable accuracy",
         "perturbation": "interaction instance repeat rendering layer timestep variable "
-        "accuracy_original accuracy_systematic accuracy_control functional_importance",
-        "ablation": "interaction instance n accuracy_intact accuracy_ablated",
+        "accuracy_original accuracy_systematic accuracy_control functional_importance "
+        "n control_only systematic_only control_only_original systematic_only_original",
+        "ablation": "interaction instance n accuracy_intact accuracy_ablated intact_only ablated_only",
         "clutter": "interaction instance timestep energy_outside relative",
         "training": " ".join(["interaction instance", *CURVE]),
         "scorecard": "claim interaction quantity published reproduced low high instances verdict",
+        "distance": "interaction instance quantity cells mean_absolute_difference correlation "
+        "published_mean_absolute_difference published_correlation sampling_noise within",
     }
     for name, expected in columns.items():
         table = pd.read_csv(run / "tables" / f"{name}.csv")
@@ -409,6 +412,7 @@ def test_every_module_is_in_the_table() -> None:
         ("decoding", DECODING),
         ("device_rendering", TRAINING),
         ("diagrams", {"figure", "report"}),
+        ("distance", {"scorecard", "figure", "report"}),
         ("estimation", set()),
         ("figures", {"figure", "report"}),
         ("fingerprints", set()),
@@ -420,7 +424,8 @@ def test_every_module_is_in_the_table() -> None:
         ("rendering", SCENES | {"variants"}),
         ("report", {"report"}),
         ("scenes", SCENES | {"variants"}),
-        ("statistics", DECODING),  # which names the layers
+        ("scorecard", {"scorecard", "report"}),
+        ("statistics", END),
         ("storage", SCENES | {"shards", "variants"}),
         ("training", TRAINING),
         ("verdicts", {"scorecard", "report"}),

@@ -63,6 +63,11 @@ rule scorecard:
             caption="../report/scorecard.rst",
             category="Scorecard",
         ),
+        distance=report(
+            f"{RUN}/tables/distance.csv",
+            caption="../report/distance.rst",
+            category="Scorecard",
+        ),
         text=f"{RUN}/scorecard.txt",
     log:
         f"{RUN}/logs/scorecard.log",
@@ -118,6 +123,7 @@ rule report:
         **TABLES,
         **PUBLISHED,
         scorecard=f"{RUN}/tables/scorecard.csv",
+        distance=f"{RUN}/tables/distance.csv",
         figures=expand(f"{RUN}/figures/fig{{figure}}.png", figure=FIGURES),
         template=str(HERE / "workflow/report/report.html.j2"),
     output:

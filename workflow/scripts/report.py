@@ -14,6 +14,7 @@ with logged(snakemake.log[0]):
         ours=load(Path(snakemake.input.accuracy).parent),
         published=load(Path(snakemake.input.published_accuracy).parent),
         scorecard=read_table(snakemake.input.scorecard),
+        distance=read_table(snakemake.input.distance),
         figures=[Path(path) for path in snakemake.input.figures],
         config=config,
         provenance=provenance(config["run"]["seed"]),

@@ -1,16 +1,19 @@
-"""Rule scorecard: each claim of the paper, its published and reproduced value, and a verdict."""
+"""Rule scorecard: each claim of the paper with a verdict, and how far each network is from the published."""
 
 from pathlib import Path
 
-from recurrence.claims import score, summary
+from recurrence.distance import distances
 from recurrence.job import logged
+from recurrence.scorecard import score, summary
 from recurrence.statistics import load
 from recurrence.storage import atomic, write_table
 
 with logged(snakemake.log[0]):
     ours = load(Path(snakemake.input.accuracy).parent)
     published = load(Path(snakemake.input.published_accuracy).parent)
-    scorecard = score(ours, published, snakemake.params.scored, snakemake.params.perturbed)
+    scenes = snakemake.params.scored, snakemake.params.perturbed
+    write_table(snakemake.output.distance, distances(ours, published, *scenes))
+    scorecard = score(ours, published, *scenes)
     write_table(snakemake.output.table, scorecard)
     text = summary(scorecard, ours.accuracy, snakemake.params.run)
     with atomic(snakemake.output.text) as temporary:

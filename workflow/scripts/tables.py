@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from recurrence.job import logged
-from recurrence.statistics import collect
+from recurrence.statistics import concatenate
 from recurrence.storage import write_table
 
 with logged(snakemake.log[0]):
     for name, path in snakemake.output.items():
-        table = collect(snakemake.input[name])
+        table = concatenate(snakemake.input[name])
         write_table(path, table)
         print(f"{Path(path).name}: {len(table)} rows")

@@ -30,8 +30,9 @@ class Evaluation:
     """Three tables, without the columns that name the network.
 
     ``accuracy`` has image, n, accuracy; ``clutter`` has timestep, energy_outside, relative, n;
-    ``ablation`` has n, accuracy_intact, accuracy_ablated, and no rows if there is no fc lateral
-    connection.
+    ``ablation`` has n, accuracy_intact, accuracy_ablated, the numbers of scenes that are answered
+    right with the connection alone and without it alone (intact_only, ablated_only), and no rows if
+    there is no fc lateral connection.
     """
 
     accuracy: pd.DataFrame
@@ -51,7 +52,7 @@ def evaluate(
     lateral = "fc" in ablated.lateral
     if lateral:
         del ablated.lateral["fc"]
-    correct = dict.fromkeys(("cluttered", "clean", "ablated"), 0)
+    correct = dict.fromkeys(("cluttered", "clean", "ablated", "intact_only", "ablated_only"), 0)
     outside = np.zeros(network.timesteps)
     with (
         torch.inference_mode(),
@@ -68,15 +69,19 @@ def evaluate(
             # One trajectory at a time, as they take most of the memory.
             run = network(clean)
             recorder.write("clean", batch.where, run)
-            correct["clean"] += _hits(run, category)
+            correct["clean"] += int(_right(run, category).sum())
             del run
             run = network(cluttered)
             recorder.write("cluttered", batch.where, run)
-            correct["cluttered"] += _hits(run, category)
+            intact = _right(run, category)
+            correct["cluttered"] += int(intact.sum())
             outside += energy_outside(run, clean).sum(0).cpu().numpy()
             del run
             if lateral:
-                correct["ablated"] += _hits(ablated(cluttered), category)
+                right = _right(ablated(cluttered), category)
+                correct["ablated"] += int(right.sum())
+                correct["intact_only"] += int((intact & ~right).sum())
+                correct["ablated_only"] += int((right & ~intact).sum())
             if progress.due():
                 progress.show(batch.where.stop)
     return _tables(correct, outside, scenes.count, lateral)
@@ -100,6 +105,8 @@ def _tables(
         "n": n,
         "accuracy_intact": correct["cluttered"] / n,
         "accuracy_ablated": correct["ablated"] / n,
+        "intact_only": correct["intact_only"],
+        "ablated_only": correct["ablated_only"],
     }
     return Evaluation(
         pd.DataFrame(accuracy),
@@ -108,8 +115,8 @@ def _tables(
     )
 
 
-def _hits(trajectory: Trajectory, category: Tensor) -> int:
-    return int((trajectory.logits.argmax(1) == category).sum())
+def _right(trajectory: Trajectory, category: Tensor) -> Tensor:
+    return trajectory.logits.argmax(1) == category
 
 
 def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:

@@ -143,4 +143,16 @@ FIGURES = {
         files=("examples",),
         options={"interaction": "multiplicative", "more": True},
     ),
+    "distance": Entry(
+        "Distance from the published networks",
+        "All published cells of decoding (cluttered scenes; four layers, five variables, "
+        "activations at t = 1 to 4 and recurrent flow at t = 2 to 4) and of functional "
+        "importance (altered copies as in the released script), against those of this run. "
+        "Markers: means over networks; thin lines: from the lowest network of this run to the "
+        "highest. Below: the mean absolute difference and the correlation r of each network "
+        "of this run with the published means, from the nearest to the farthest, and those of "
+        "the published networks, each left out and compared with the mean of the others.",
+        function="distances",
+        files=("decoding", "published_decoding", "perturbation", "published_perturbation"),
+    ),
 }

@@ -20,8 +20,9 @@ from matplotlib.lines import Line2D
 from recurrence import diagrams, pictures
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking
+from recurrence.distance import QUANTITIES, Distance, cells, left_out
 from recurrence.figure_list import FIGURES
-from recurrence.names import AUXILIARY, CHANCE, LAYERS
+from recurrence.names import AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.statistics import bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
@@ -267,3 +268,57 @@ def importance(files: Files, block: Figures, interaction: str) -> Figure:
     handles += _published_handle(block)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
+
+
+def distances(files: Files, block: Figures) -> Figure:
+    """All cells, ours against published: rows are quantities, columns interactions (distance)."""
+    figure = Figure(figsize=(WIDTH, 6.9), layout="constrained")
+    panels = figure.subplots(2, 2)
+    for row, quantity, name in zip(panels, QUANTITIES, ("decoding", "perturbation"), strict=True):
+        tables = [read_table(files[key]) for key in (name, f"published_{name}")]
+        for axes, interaction in zip(row, PUBLISHED_INTERACTIONS, strict=True):
+            _scatter(axes, *(cells(table, quantity, interaction) for table in tables))
+            axes.set_title(f"{quantity}, {interaction}")
+            axes.set_xlabel("published")
+        row[0].set_ylabel("this run")
+    handles = [
+        Line2D([], [], color=colour, marker=marker, lw=0, label=layer)
+        for layer, (colour, marker) in LAYER_STYLE.items()
+    ]
+    handles.append(Line2D([], [], color="0.45", lw=0.9, ls=(0, (1, 1.5)), label="equal"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _scatter(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame) -> None:
+    """The cells that both have: means over networks, and the range of ours as a thin line."""
+    ours = ours[ours.index.isin(published.index)]
+    if ours.empty:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "not in this run", transform=axes.transAxes, ha="center")
+        return
+    published = published.loc[ours.index]
+    mean = published.mean(axis=1)
+    ends = [min(ours.min().min(), mean.min()), max(ours.max().max(), mean.max())]
+    axes.plot(ends, ends, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+    for layer, (colour, marker) in LAYER_STYLE.items():
+        here = ours.index.get_level_values("layer") == layer
+        x, rows = mean[here], ours[here]
+        axes.vlines(x, rows.min(axis=1), rows.max(axis=1), color=colour, lw=0.6, alpha=0.6)
+        axes.plot(x, rows.mean(axis=1), color=colour, marker=marker, lw=0, ms=2.8, alpha=0.85)
+    networks = [Distance.between(ours[k].dropna(), mean) for k in ours]
+    text = (
+        f"this run\n{_range(networks)}\npublished, left out in turn\n{_range(left_out(published))}"
+    )
+    axes.text(0.97, 0.03, text, transform=axes.transAxes, ha="right", fontsize=6.5)
+
+
+def _range(distances: Sequence[Distance]) -> str:
+    """From the nearest network to the farthest, in words."""
+    differences, correlations = zip(
+        *((d.difference, d.correlation) for d in distances), strict=True
+    )
+    return (
+        f"difference {min(differences):.3f} to {max(differences):.3f}\n"
+        f"r {max(correlations):.3f} to {min(correlations):.3f}"
+    )

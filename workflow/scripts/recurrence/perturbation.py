@@ -43,6 +43,11 @@ COLUMNS = [
     "accuracy_systematic",
     "accuracy_control",
     "functional_importance",
+    "n",
+    "control_only",
+    "systematic_only",
+    "control_only_original",
+    "systematic_only_original",
 ]
 
 Key = tuple[str, str, str, int, str]  # kind, rendering, layer, timestep, variable
@@ -83,7 +88,10 @@ def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -
     """Functional importance of every variable at every layer and timestep.
 
     Returns the rows of perturbation.csv (:data:`COLUMNS`)
-    without the columns that name the network; none if the network has no recurrence.
+    without the columns that name the network; none if the network has no recurrence. The last
+    columns count the ``n`` scenes with a right answer under the control alone and under the
+    systematic perturbation alone, and those of them that are right without perturbation too: with
+    them the sampling error of an importance can be computed.
     """
     network, renderings, n = experiment.network, block.renderings, block.scenes
     rows: list[dict[str, Any]] = []
@@ -96,17 +104,16 @@ def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -
                 _count_hits(experiment, indices, renderings, hits)
             if progress.due():
                 progress.show(indices.stop)
-        share = {key: int(right) / n for key, right in hits.items()}
-        original = share.pop(ORIGINAL)
-        for kind, rendering, layer, timestep, variable in sorted(share):
-            if kind == "control":
-                continue
-            systematic = share["systematic", rendering, layer, timestep, variable]
-            control = share["control", rendering, layer, timestep, variable]
+        counts = {key: int(number) for key, number in hits.items()}
+        original = counts.pop(ORIGINAL) / n
+        for cell in sorted({key[1:] for key in counts}):
+            control, systematic = counts["control", *cell] / n, counts["systematic", *cell] / n
             importance = (control - systematic) / original if original else float("nan")
-            cell = (repeat, rendering, layer, timestep, variable)
-            values = (original, systematic, control, importance)
-            rows.append(dict(zip(COLUMNS, cell + values, strict=True)))
+            accuracies = (original, systematic, control, importance)
+            discordant = (counts[kind, *cell] for kind in COLUMNS[-4:])
+            rows.append(
+                dict(zip(COLUMNS, (repeat, *cell, *accuracies, n, *discordant), strict=True))
+            )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -121,12 +128,13 @@ def _count_hits(
     undisturbed = network(images)
 
     def add(key: Key, right: Tensor) -> None:
-        hits[key] = hits[key] + right if key in hits else right
+        hits[key] = hits[key] + right.sum() if key in hits else right.sum()
 
     def right(logits: Tensor) -> Tensor:
-        return (logits.argmax(1) == category).sum()
+        return logits.argmax(1) == category
 
-    add(ORIGINAL, right(undisturbed.logits))
+    original = right(undisturbed.logits)
+    add(ORIGINAL, original)
     for variable in ALTERATIONS:
         made = renderings if variable in RENDERED_TWICE else renderings[:1]
         for rendering in made:
@@ -135,11 +143,21 @@ def _count_hits(
             )
             filed = [rendering] if variable in RENDERED_TWICE else renderings
             for layer, timestep, flows in replacements(undisturbed, altered, permutations):
-                for kind, flow in flows.items():
-                    run = network(images, Intervention(layer, timestep, flow), undisturbed)
-                    count = right(run.logits)
+                answers = {
+                    kind: right(
+                        network(images, Intervention(layer, timestep, flow), undisturbed).logits
+                    )
+                    for kind, flow in flows.items()
+                }
+                for kind, hit in (answers | discordant(original, **answers)).items():
                     for name in filed:
-                        add((kind, name, layer, timestep, variable), count)
+                        add((kind, name, layer, timestep, variable), hit)
+
+
+def discordant(original: Tensor, systematic: Tensor, control: Tensor) -> dict[str, Tensor]:
+    """Which of the scenes (n,) are answered right under one of the two perturbations alone, by columns."""
+    alone = {"control_only": control & ~systematic, "systematic_only": systematic & ~control}
+    return alone | {f"{kind}_original": scenes & original for kind, scenes in alone.items()}
 
 
 def replacements(

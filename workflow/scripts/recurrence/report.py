@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import yaml
 
 from recurrence.claims import CLAIMS
 from recurrence.figure_list import FIGURES
 from recurrence.names import AUXILIARY, LAYERS
+from recurrence.scorecard import pattern
 from recurrence.statistics import Band, Tables, band, per_instance, published_rendering, select
-from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 
 VERDICTS = {
     REPRODUCED: "yes",
     NOT_REPRODUCED: "no",
+    CANNOT_TELL: "unclear",
     TOO_FEW: "unclear",
 }  # class names of the page's style
 
@@ -31,6 +34,7 @@ def render(
     ours: Tables,
     published: Tables,
     scorecard: pd.DataFrame,
+    distance: pd.DataFrame,
     figures: Sequence[Path],
     config: Mapping[str, Any],
     provenance: Mapping[str, Any],
@@ -46,7 +50,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "limits": limits}
     return environment.get_template(template.name).render(
         run=config["run"]["name"],
         config=yaml.safe_dump({**config}, sort_keys=True, default_flow_style=None, width=100),
@@ -55,6 +59,7 @@ def render(
         headline=headline(ours.accuracy, published.accuracy),
         counts={verdict: int((scorecard["verdict"] == verdict).sum()) for verdict in VERDICTS},
         verdicts=VERDICTS,
+        pattern=pattern(scorecard),
         claims=[
             (claim, text, select(scorecard, claim=claim).to_dict("records"))
             for claim, text in CLAIMS.items()
@@ -64,7 +69,7 @@ def render(
             for path in figures
             for name in [path.stem.removeprefix("fig")]
         ],
-        tables=tables(ours, published),
+        tables=[*tables(ours, published), distance_table(distance)],
         unconverged=unconverged(ours.decoding),
     )
 
@@ -74,10 +79,18 @@ def number(value: float, digits: int = 3) -> str:
     return "\u2013" if pd.isna(value) else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
-def interval(value: Band, digits: int = 3) -> str:
-    """Mean and half-width of a 95 % interval, or the mean alone when there is one instance."""
-    half = "" if value.instances < 2 else f" \u00b1 {(value.high - value.low) / 2:.{digits}f}"
-    return number(value.mean, digits) + half
+def interval(mean: Band, digits: int = 3) -> str:
+    """Mean and half-width of the authors' 95 % band, or the mean alone when there is one instance."""
+    half = "" if mean.instances < 2 else f" \u00b1 {(mean.high - mean.low) / 2:.{digits}f}"
+    return number(mean.mean, digits) + half
+
+
+def limits(row: Mapping[str, float]) -> str:
+    """Write the limits of a row of the scorecard."""
+    lower, upper = row["lower_limit"], row["upper_limit"]
+    if np.isnan(upper):
+        return f"above {number(lower)}"
+    return f"below {number(upper)}" if np.isnan(lower) else f"{number(lower)} to {number(upper)}"
 
 
 def embedded(path: Path) -> str:
@@ -89,16 +102,16 @@ def headline(ours: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]
     """Per interaction: number of networks, test accuracy on cluttered scenes (%), and published."""
     rows = []
     for name, group in select(ours, image="cluttered").groupby("interaction", sort=False):
-        accuracy, reference = (
+        ours_band, published_band = (
             band(100 * group["accuracy"]),
             band(100 * select(published, interaction=str(name))["accuracy"]),
         )
         rows.append(
             {
                 "interaction": name,
-                "instances": accuracy.instances,
-                "accuracy": interval(accuracy, 1),
-                "published": interval(reference, 1) if reference.instances else None,
+                "instances": ours_band.instances,
+                "accuracy": interval(ours_band, 1),
+                "published": interval(published_band, 1) if published_band.instances else None,
             }
         )
     return rows
@@ -184,9 +197,9 @@ def decoding_table(ours: Tables, published: Tables) -> dict[str, Any]:
             ("auxiliary", "recurrent_flow"),
             ("category at fc", "activation"),
         )
-        for label, cells_of in sets.items()
-        if any((interaction, source, t) in cells_of[what] for t in timesteps)
-        for texts in [[_text(cells_of[what], (interaction, source, t), 1) for t in timesteps]]
+        for label, bands in sets.items()
+        if any((interaction, source, t) in bands[what] for t in timesteps)
+        for texts in [[_text(bands[what], (interaction, source, t), 1) for t in timesteps]]
     ]
     return {
         "title": "Linear decoding by timestep (%)",
@@ -202,7 +215,7 @@ def importance_table(ours: Tables, published: Tables) -> dict[str, Any]:
     keys = ["interaction", "layer", "timestep", "variable"]
     value = "functional_importance"
     rows = published_rendering(ours.perturbation)
-    ours_by_cell, reference = (
+    means, reference = (
         _cells(per_instance(frame, keys[1:], value), keys, value)
         for frame in (rows, published.perturbation)
     )
@@ -214,7 +227,7 @@ def importance_table(ours: Tables, published: Tables) -> dict[str, Any]:
     def texts(interaction: str, layer: str, variable: str) -> Iterator[str]:
         for t in timesteps:
             key = (interaction, layer, t, variable)
-            yield _text(ours_by_cell, key)
+            yield _text(means, key)
             yield number(reference[key].mean, 2) if key in reference else "\u2013"
 
     return {
@@ -271,4 +284,36 @@ def clutter_table(clutter: pd.DataFrame) -> dict[str, Any]:
             for name in clutter["interaction"].unique()
             for column, title in columns.items()
         ],
+    }
+
+
+def distance_table(distance: pd.DataFrame) -> dict[str, Any]:
+    """How far each network is from the published means: the rows of distance.csv."""
+
+    def row(values: Mapping[Any, Any]) -> list[str]:
+        within = values["within"]
+        return [
+            str(values["interaction"]),
+            str(values["instance"]),
+            str(values["quantity"]),
+            number(values["mean_absolute_difference"]),
+            number(values["published_mean_absolute_difference"]),
+            number(values["correlation"]),
+            number(values["published_correlation"]),
+            number(values["sampling_noise"]),
+            "cannot tell" if pd.isna(within) else "yes" if within else "no",
+        ]
+
+    return {
+        "title": "Distance from the published means",
+        "note": "Mean absolute difference and correlation over all published cells, and in grey the worst that a "
+        "published network has when it is left out. Noise: what the finite number of test scenes makes "
+        "by chance alone.",
+        "head": [
+            *("interaction", "network", "what", "difference", "published"),
+            *("correlation", "published", "noise", "within"),
+        ],
+        "text": 3,
+        "grey": [4, 6],
+        "rows": [row(values) for values in distance.to_dict("records")],
     }

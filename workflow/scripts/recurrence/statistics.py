@@ -1,7 +1,7 @@
-"""Bands over network instances, and the tables they are taken from (SPEC 4, 5). Imports no torch.
+"""Tables of a run, what they say about each network, and bands over networks. Imports no torch.
 
 Everything is judged per network instance: repeats are averaged first, variables are grouped second,
-and intervals are taken over instances last.
+and bands and intervals are taken over instances last (docs/experiment.md 4 and 5).
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from recurrence.names import AUXILIARY, GROUPS
 from recurrence.storage import read_table
 
 Values = npt.NDArray[np.float64]
+CELL = ["layer", "timestep", "variable"]  # what an importance is of
 
 
 @dataclass(frozen=True)
@@ -27,27 +28,21 @@ class Band:
     high: float
     instances: int
 
-    @property
-    def lower(self) -> float:
-        """What has to exceed a bound: the interval's lower end, or the mean without an interval."""
-        return self.mean if np.isnan(self.low) else self.low
-
-    @property
-    def upper(self) -> float:
-        """What has to stay below a bound; see :attr:`lower`."""
-        return self.mean if np.isnan(self.high) else self.high
-
 
 def band(values: npt.ArrayLike) -> Band:
-    """Mean +- 1.96 population sd / sqrt(n) over instances, as in the authors' notebook (SPEC 4)."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if known.size == 0:
+    """Mean +- 1.96 population sd / sqrt(n) over instances: the authors' band, for figures and tables.
+
+    It is narrower than an interval for few networks should be; the scorecard has its own
+    (:mod:`recurrence.verdicts`).
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    sample = sample[~np.isnan(sample)]
+    if sample.size == 0:
         return Band(np.nan, np.nan, np.nan, 0)
-    if known.size == 1:
-        return Band(float(known[0]), np.nan, np.nan, 1)
-    mean, half = float(known.mean()), 1.96 * float(known.std()) / float(np.sqrt(known.size))
-    return Band(mean, mean - half, mean + half, known.size)
+    if sample.size == 1:
+        return Band(float(sample[0]), np.nan, np.nan, 1)
+    mean, half = float(sample.mean()), 1.96 * float(sample.std()) / float(np.sqrt(sample.size))
+    return Band(mean, mean - half, mean + half, sample.size)
 
 
 def per_instance(frame: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
@@ -55,7 +50,7 @@ def per_instance(frame: pd.DataFrame, keys: Sequence[str], value: str) -> pd.Dat
 
     ``keys`` name columns of ``frame`` beside interaction and instance, ``variable`` among them;
     location is the mean of its two axes and category (of perturbations) the mean of within and
-    between (SPEC 1, 5).
+    between.
     """
     columns = ["interaction", "instance", *keys]
     averaged = frame.groupby(columns, as_index=False, sort=False)[value].mean()
@@ -73,7 +68,7 @@ def bands(frame: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "mean", "low", "high", "instances"])
 
 
-def collect(paths: Sequence[str | Path]) -> pd.DataFrame:
+def concatenate(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Concatenate per-instance tables ``.../<interaction>/instance<k>/<name>.csv``.
 
     A table without the columns interaction and instance (training.csv) gets them from its path; one
@@ -127,93 +122,189 @@ def load(folder: Path) -> Tables:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What one interaction's networks say. Frames have a column per instance.
+class Measurement:
+    """A quantity of one interaction: its value in each network, nan where there is none.
 
-    ``decoding`` (source, layer, variable, timestep) and ``importance`` (layer, variable, timestep)
-    hold grouped variables; importance has the two category variables too. ``trials`` counts the
-    test scenes behind one value of an instance.
+    ``error`` is the standard error that the finite number of test scenes gives the mean. All
+    networks of a run see the same scenes, so that it does not shrink with their number, nor does
+    their spread hold it.
     """
 
-    accuracy: Values
+    values: Values
+    error: float = 0.0
+
+    @property
+    def sample(self) -> Values:
+        """The values that there are."""
+        return self.values[~np.isnan(self.values)]
+
+    @property
+    def mean(self) -> float:
+        """The mean over networks; nan if there is none."""
+        return float(self.sample.mean()) if self.sample.size else float("nan")
+
+    def __sub__(self, other: "Measurement") -> "Measurement":
+        """The difference within each network, with errors as if on different scenes: no less than it is."""
+        return Measurement(self.values - other.values, float(np.hypot(self.error, other.error)))
+
+
+def average(parts: Sequence[Measurement], independent: bool = False) -> Measurement:
+    """The mean of quantities within each network.
+
+    Their errors are averaged, which is the most that they can amount to, or combined as those of
+    ``independent`` quantities.
+    """
+    errors = np.array([part.error for part in parts])
+    error = float(np.sqrt((errors**2).sum())) / len(parts) if independent else errors.mean()
+    return Measurement(np.mean([part.values for part in parts], axis=0), float(error))
+
+
+def binomial_error(fraction: float, scenes: float) -> float:
+    """The standard error of a fraction that was counted on ``scenes``."""
+    return float(np.sqrt(max(fraction * (1 - fraction), 0.0) / scenes))
+
+
+def importance_errors(perturbation: pd.DataFrame, perturbed: int) -> pd.Series:
+    """The standard error that its scenes give each functional importance, by row.
+
+    Importance is the ratio of two means over the same scenes: D (1 where the answer is right under
+    the control alone, -1 where it is under the systematic perturbation alone) over O (1 where the
+    unperturbed answer is right). The error of a ratio R is that of the mean of D - R O, divided by
+    the mean of O (Cochran 1977, 2.11). One more discordant scene is assumed than was counted, as
+    none among few does not mean never.
+
+    Tables without counts, as the published ones, are taken as if the three answers to a scene had
+    nothing to do with each other, on ``perturbed`` scenes: the error is then larger than it was.
+    """
+    original, ratio = perturbation["accuracy_original"], perturbation["functional_importance"]
+    if "n" in perturbation:
+        n = perturbation["n"]
+        control, systematic = perturbation["control_only"] / n, perturbation["systematic_only"] / n
+        together = perturbation["control_only_original"] - perturbation["systematic_only_original"]
+        product = together / n
+    else:
+        n = pd.Series(perturbed, perturbation.index)
+        right = perturbation["accuracy_control"], perturbation["accuracy_systematic"]
+        control, systematic = right[0] * (1 - right[1]), right[1] * (1 - right[0])
+        product = (control - systematic) * original
+    square = control + systematic + 1 / n - 2 * ratio * product + ratio**2 * original
+    return np.sqrt(square.clip(lower=0) / n) / original
+
+
+def pooled_errors(perturbation: pd.DataFrame, perturbed: int) -> pd.DataFrame:
+    """The standard error of an importance over all repeats, by (layer, timestep, variable): a column per instance."""
+    rows = perturbation.assign(variance=importance_errors(perturbation, perturbed) ** 2)
+    cell = rows.groupby([*CELL, "instance"])["variance"]
+    pooled: pd.DataFrame = (cell.sum() ** 0.5 / cell.count()).unstack("instance")
+    return pooled
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one interaction's networks show. Frames have a column per instance.
+
+    ``decoding`` (source, layer, timestep, variable) and ``importance`` (layer, timestep, variable)
+    hold grouped variables; importance has the two category variables too. ``importance_error``
+    is the standard error of each raw variable's importance, ``scored`` the test scenes behind one
+    decoding accuracy.
+    """
+
+    accuracy: Measurement
     decoding: pd.DataFrame
     importance: pd.DataFrame
-    drop: Values  # accuracy lost by the fc-lateral ablation, per instance
+    importance_error: "pd.Series[float]"
+    loss: Measurement  # of accuracy, by the fc-lateral ablation
     clutter: pd.DataFrame  # (timestep): clutter energy relative to t = 1
-    trials: dict[str, int]
+    scored: int
+
+    @classmethod
+    def of(
+        cls, tables: Tables, interaction: str, scored: int = 200, perturbed: int = 1_000
+    ) -> "Evidence":
+        """Arrange one interaction's tables: cluttered scenes, and the published rendering.
+
+        ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation.
+        """
+        accuracy = select(tables.accuracy, interaction=interaction, image="cluttered")
+        decoding = select(tables.decoding, interaction=interaction, image="cluttered")
+        perturbation = published_rendering(select(tables.perturbation, interaction=interaction))
+        halves = perturbation[perturbation["variable"].str.startswith("category_")]
+        grouped = per_instance(perturbation, CELL, "functional_importance")
+        clutter = pd.DataFrame()
+        if tables.clutter is not None:
+            rows = select(tables.clutter, interaction=interaction)
+            clutter = rows.pivot_table(index="timestep", columns="instance", values="relative")
+        fractions = accuracy["accuracy"].to_numpy(dtype=np.float64)
+        scenes = float(accuracy["n"].min()) if "n" in accuracy and len(accuracy) else 10_000
+        read_outs = per_instance(decoding, ["source", *CELL], "accuracy")
+        return cls(
+            accuracy=Measurement(fractions, binomial_error(Measurement(fractions).mean, scenes)),
+            decoding=_wide(read_outs, ["source", *CELL], "accuracy"),
+            importance=_wide(pd.concat([grouped, halves]), CELL, "functional_importance"),
+            importance_error=pooled_errors(perturbation, perturbed).mean(axis=1),
+            loss=_ablation_loss(tables.ablation, interaction),
+            clutter=clutter,
+            scored=scored * repeats(decoding),
+        )
 
     def timesteps(self, source: str) -> list[int]:
         """Timesteps at which ``source`` was decoded."""
-        return sorted({t for s, _, _, t in self.decoding.index if s == source})
+        return sorted({t for s, _, t, _ in self.decoding.index if s == source})
 
-    def decoded(self, source: str, layer: str, variable: str, timestep: int) -> Values:
-        """Give the decoding accuracy per instance."""
-        return row_of(self.decoding, (source, layer, variable, timestep))
+    def decoded(self, source: str, layer: str, variable: str, timestep: int) -> Measurement:
+        """Give the decoding accuracy. Location is read out twice, an axis each."""
+        values = row_of(self.decoding, (source, layer, timestep, variable))
+        scenes = self.scored * (2 if variable == "location" else 1)
+        return Measurement(values, binomial_error(Measurement(values).mean, scenes))
 
-    def auxiliary(self, source: str, layers: Sequence[str], timestep: int) -> Values:
-        """Give the accuracy per instance, mean over the auxiliary variables and ``layers``."""
-        cells = [
-            self.decoded(source, layer, variable, timestep)
-            for layer in layers
-            for variable in AUXILIARY
-        ]
-        return np.asarray(np.mean(cells, axis=0))
+    def auxiliary(self, source: str, layers: Sequence[str], timestep: int) -> Measurement:
+        """Give the accuracy, mean over the auxiliary variables and ``layers``."""
+        return average(
+            [
+                average(
+                    [self.decoded(source, layer, variable, timestep) for variable in AUXILIARY],
+                    independent=True,
+                )
+                for layer in layers
+            ]
+        )
 
-    def important(self, layer: str, variable: str, timestep: int) -> Values:
-        """Functional importance per instance."""
-        return row_of(self.importance, (layer, variable, timestep))
+    def important(self, layer: str, variable: str, timestep: int) -> Measurement:
+        """Give the functional importance, with errors of its two halves averaged where it is a mean of two."""
+        values = row_of(self.importance, (layer, timestep, variable))
+        halves = [raw for raw, group in GROUPS.items() if group == variable] or [variable]
+        errors = [self.importance_error.get((layer, timestep, half), np.nan) for half in halves]
+        return Measurement(values, float(np.mean(errors)))
+
+    def clutter_left(self, timestep: int) -> Measurement:
+        """Give the clutter left at the input; the error by its scenes is small and left out."""
+        return Measurement(row_of(self.clutter, timestep))
 
 
 def row_of(frame: pd.DataFrame, key: tuple[str | int, ...] | int) -> Values:
     """Give the values of one row, or nothing but nan where the frame has no such row."""
     if key not in frame.index:
         return np.full(max(1, frame.shape[1]), np.nan)
-    return np.asarray(frame.loc[[key]].to_numpy(dtype=np.float64)[0])
+    return np.asarray(frame.to_numpy(dtype=np.float64)[frame.index.get_loc(key)])
+
+
+def repeats(frame: pd.DataFrame) -> int:
+    """The number of repeats in a table; the published ones are means over theirs."""
+    return max(1, frame["repeat"].nunique()) if "repeat" in frame else 1
 
 
 def _wide(frame: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
     return frame.pivot_table(index=keys, columns="instance", values=value, sort=True)
 
 
-def gather(
-    tables: Tables, interaction: str, scored: int = 2_000, perturbed: int = 5_000
-) -> Evidence:
-    """Arrange one interaction's tables: cluttered scenes, and the published rendering.
-
-    ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation; the
-    published tables are means over all that there were.
-    """
-    accuracy = select(tables.accuracy, interaction=interaction, image="cluttered")
-    decoding = select(tables.decoding, interaction=interaction, image="cluttered")
-    perturbation = published_rendering(select(tables.perturbation, interaction=interaction))
-    keys = ["layer", "variable", "timestep"]
-    raw = perturbation[perturbation["variable"].isin(["category_within", "category_between"])]
-    split = raw.groupby(["interaction", "instance", *keys], as_index=False)[
-        "functional_importance"
-    ].mean()
-    grouped = per_instance(perturbation, keys, "functional_importance")
-    drop, clutter = np.empty(0), pd.DataFrame()
-    if tables.ablation is not None:
-        rows = select(tables.ablation, interaction=interaction)
-        drop = (rows["accuracy_intact"] - rows["accuracy_ablated"]).to_numpy(dtype=np.float64)
-    if tables.clutter is not None:
-        rows = select(tables.clutter, interaction=interaction)
-        clutter = rows.pivot_table(index="timestep", columns="instance", values="relative")
-    return Evidence(
-        accuracy=accuracy["accuracy"].to_numpy(dtype=np.float64),
-        decoding=_wide(
-            per_instance(decoding, ["source", *keys], "accuracy"), ["source", *keys], "accuracy"
-        ),
-        importance=_wide(pd.concat([grouped, split]), keys, "functional_importance"),
-        drop=drop,
-        clutter=clutter,
-        trials={
-            "accuracy": int(accuracy["n"].min()) if "n" in accuracy and len(accuracy) else 10_000,
-            "decoding": scored * _repeats(decoding),
-            "importance": perturbed * _repeats(perturbation),
-        },
-    )
-
-
-def _repeats(frame: pd.DataFrame) -> int:
-    return max(1, frame["repeat"].nunique()) if "repeat" in frame else 1
+def _ablation_loss(ablation: pd.DataFrame | None, interaction: str) -> Measurement:
+    """The accuracy lost without the fc lateral connection, and its error by discordant answers, if counted."""
+    if ablation is None:
+        return Measurement(np.empty(0))
+    rows = select(ablation, interaction=interaction, removed="fc")
+    values = (rows["accuracy_intact"] - rows["accuracy_ablated"]).to_numpy(dtype=np.float64)
+    if rows.empty or "intact_only" not in rows:
+        return Measurement(values)
+    discordant = (rows["intact_only"] + rows["ablated_only"] + 1) / rows["n"]
+    variance = (discordant - values**2).clip(lower=0) / rows["n"]
+    return Measurement(values, float((variance**0.5).mean()))

@@ -1,0 +1,465 @@
+"""The scorecard: published tables must pass it, tables without the published effects must not."""
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recurrence import scorecard as cards
+from recurrence.scorecard import COLUMNS, summary
+from recurrence.statistics import Measurement, Tables, load
+from recurrence.verdicts import (
+    CANNOT_TELL,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    TOO_FEW,
+    Interval,
+    Spread,
+    above,
+    absent,
+    agreement,
+)
+
+PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
+REFUSED = {NOT_REPRODUCED, CANNOT_TELL}
+
+
+def score(ours: Tables, scored: int = 2_000, perturbed: int = 5_000) -> pd.DataFrame:
+    """The scorecard of tables that were made from as many scenes as the published ones."""
+    return cards.score(ours, PUBLISHED, scored, perturbed)
+
+
+@cache
+def as_ours() -> Tables:
+    """The published tables as if this project had found them, with made-up ablation and clutter."""
+    instances = pd.MultiIndex.from_product(
+        [["multiplicative", "additive"], range(1, 6)], names=["interaction", "instance"]
+    )
+    runs = instances.to_frame(index=False)
+    clutter = runs.merge(pd.DataFrame({"timestep": [1, 2, 3, 4]}), how="cross")
+    decoding = PUBLISHED.decoding
+    scenes = decoding[decoding["layer"].eq("input") & decoding["timestep"].eq(1)]
+    scenes = scenes.assign(repeat=scenes["instance"] + 5 * scenes["interaction"].eq("additive"))
+    step = clutter["interaction"].map({"multiplicative": 0.2, "additive": 0.02})
+    wobble = 0.001 * clutter["instance"]
+    return dataclasses.replace(
+        PUBLISHED,
+        decoding=PUBLISHED.decoding.assign(repeat=1, image="cluttered"),
+        perturbation=PUBLISHED.perturbation.assign(repeat=1, rendering="compounded"),
+        accuracy=PUBLISHED.accuracy.assign(image="cluttered", n=10_000),
+        ablation=runs.assign(
+            accuracy_intact=0.8, accuracy_ablated=0.799 + 0.001 * runs["instance"]
+        ),
+        clutter=clutter.assign(relative=1 - (step + wobble) * (clutter["timestep"] - 1)),
+        scene_decoding=scenes[["repeat", "variable", "accuracy"]],
+    )
+
+
+def verdicts(ours: Tables, claim: str, **wanted: str) -> set[str]:
+    """The verdicts of the rows of ``claim`` whose columns contain the ``wanted`` texts."""
+    rows = score(ours)
+    rows = rows[rows["claim"] == claim]
+    for column, text in wanted.items():
+        rows = rows[rows[column].str.contains(text, regex=False)]
+    assert len(rows)
+    return set(rows["verdict"])
+
+
+def test_published_tables_pass_every_test() -> None:
+    scorecard = score(as_ours())
+    assert list(scorecard.columns) == list(COLUMNS)
+    assert set(scorecard["claim"]) == {*"abcdefg", "numbers", "distance"}
+    assert len(scorecard) == 106
+    assert set(scorecard["verdict"]) == {REPRODUCED}, scorecard[scorecard["verdict"] != REPRODUCED]
+    given = scorecard[scorecard["claim"] != "distance"].dropna(subset="published")
+    np.testing.assert_allclose(given["published"], given["reproduced"])
+
+
+def test_scorecard_has_the_published_means() -> None:
+    scorecard = score(as_ours()).set_index(["interaction", "quantity"])["reproduced"]
+    for (interaction, quantity), value in {
+        ("multiplicative", "test accuracy"): 0.812,
+        ("additive", "auxiliary decoding, mean over layers (t = 4)"): 0.891,
+        ("multiplicative", "category decoding, fc (t = 3)"): 0.492,
+        ("multiplicative", "location importance, conv1 (t = 3)"): 0.67,
+        ("additive", "category importance, conv2 (t = 4)"): 0.41,
+    }.items():
+        found = scorecard[interaction, quantity]
+        first = found if isinstance(found, float) else found.iloc[0]
+        assert first == pytest.approx(value, abs=0.005), quantity
+
+
+def changed(table: str, column: str, rows: "pd.Series[bool]", values: Any) -> Tables:
+    """Our tables with ``column`` of some ``rows`` of ``table`` changed."""
+    frame: pd.DataFrame = getattr(as_ours(), table)
+    frame = frame.assign(**{column: np.where(rows, values, frame[column])})
+    return dataclasses.replace(as_ours(), **{table: frame})
+
+
+def test_chance_is_no_auxiliary_information() -> None:
+    decoding = as_ours().decoding
+    noise = np.random.default_rng(0).normal(0.5, 0.01, len(decoding))
+    ours = changed("decoding", "accuracy", decoding["variable"] != "category", noise)
+    for claim in "ab":
+        assert verdicts(ours, claim, quantity="growth") <= REFUSED
+        assert verdicts(ours, claim, quantity="lowest") == {NOT_REPRODUCED}
+
+
+def test_one_layer_at_chance_fails_that_layer_alone() -> None:
+    decoding = as_ours().decoding
+    cell = (
+        decoding["layer"].eq("conv2")
+        & decoding["variable"].eq("scale")
+        & decoding["timestep"].eq(2)
+    )
+    ours = changed("decoding", "accuracy", cell & decoding["source"].eq("activation"), 0.5)
+    assert verdicts(ours, "a", quantity="lowest auxiliary decoding, conv2") == {NOT_REPRODUCED}
+    assert verdicts(ours, "a", quantity="lowest auxiliary decoding, conv1") == {REPRODUCED}
+    assert verdicts(ours, "b") == {REPRODUCED}
+
+
+def test_time_reversed_is_no_growth() -> None:
+    ours = as_ours()
+    flow = ours.decoding["source"] == "recurrent_flow"
+    timestep = np.where(flow, 6, 5) - ours.decoding["timestep"]
+    ours = dataclasses.replace(ours, decoding=ours.decoding.assign(timestep=timestep))
+    assert verdicts(ours, "a", quantity="growth") == verdicts(ours, "b", quantity="growth")
+    assert verdicts(ours, "a", quantity="growth") == {NOT_REPRODUCED}
+
+
+def test_no_importance_fails_c_d_and_g() -> None:
+    perturbation = as_ours().perturbation
+    ours = changed("perturbation", "functional_importance", perturbation["layer"] != "fc", 0.0)
+    assert verdicts(ours, "c") == verdicts(ours, "d") == verdicts(ours, "g") == {NOT_REPRODUCED}
+    assert verdicts(ours, "e") == {REPRODUCED}
+
+
+def test_importance_at_fc_fails_e() -> None:
+    perturbation = as_ours().perturbation
+    cell = perturbation["layer"].eq("fc") & perturbation["variable"].eq("scale")
+    ours = changed("perturbation", "functional_importance", cell, 0.1)
+    assert verdicts(ours, "e", quantity="importance") == {NOT_REPRODUCED}
+
+
+def test_costly_ablation_fails_e() -> None:
+    ablation = as_ours().ablation
+    assert ablation is not None
+    rows = ablation["interaction"] == "additive"
+    ours = changed("ablation", "accuracy_ablated", rows, 0.75 + 0.001 * ablation["instance"])
+    assert verdicts(ours, "e", quantity="lateral", interaction="additive") == {NOT_REPRODUCED}
+    assert verdicts(ours, "e", quantity="lateral", interaction="multiplicative") == {REPRODUCED}
+
+
+def test_clutter_kept_or_equally_reduced_fails_f() -> None:
+    ours = as_ours()
+    assert ours.clutter is not None
+    kept = dataclasses.replace(ours, clutter=ours.clutter.assign(relative=1.0))
+    assert verdicts(kept, "f", interaction="multiplicative") == {NOT_REPRODUCED}
+    shrunk = 1 - 0.2 * (ours.clutter["timestep"] - 1)
+    equal = dataclasses.replace(ours, clutter=ours.clutter.assign(relative=shrunk))
+    assert verdicts(equal, "f", interaction="multiplicative") == {REPRODUCED}
+    assert verdicts(equal, "f", interaction="additive") == {NOT_REPRODUCED}
+
+
+def test_within_and_between_exchanged_fails_g() -> None:
+    exchange = {"category_within": "category_between", "category_between": "category_within"}
+    perturbation = as_ours().perturbation
+    perturbation = perturbation.assign(variable=perturbation["variable"].replace(exchange))
+    assert verdicts(dataclasses.replace(as_ours(), perturbation=perturbation), "g") == {
+        NOT_REPRODUCED
+    }
+
+
+def test_failures_of_barely_trained_networks_tell_nothing() -> None:
+    ours = changed(
+        "perturbation", "functional_importance", as_ours().perturbation["layer"] != "", 0.0
+    )
+    ours = dataclasses.replace(ours, accuracy=ours.accuracy.assign(accuracy=0.6))
+    assert verdicts(ours, "c") == {TOO_FEW}
+    assert verdicts(ours, "a") == {REPRODUCED}
+    assert verdicts(ours, "numbers", quantity="test accuracy") == {TOO_FEW}
+
+
+def test_no_effect_in_barely_trained_networks_tells_nothing() -> None:
+    ours = dataclasses.replace(as_ours(), accuracy=as_ours().accuracy.assign(accuracy=0.6))
+    assert verdicts(ours, "e") == verdicts(ours, "f", interaction="additive") == {TOO_FEW}
+    none_published = {"quantity": "location importance, input", "interaction": "additive"}
+    assert verdicts(ours, "numbers", **none_published) == {TOO_FEW}
+
+
+def test_what_needs_no_training_is_never_excused_by_it() -> None:
+    table = as_ours().scene_decoding
+    assert table is not None
+    wrong = table.assign(accuracy=table["accuracy"].where(table["variable"] != "scale", 0.9))
+    ours = dataclasses.replace(as_ours(), scene_decoding=wrong)
+    ours = dataclasses.replace(ours, accuracy=ours.accuracy.assign(accuracy=0.6))
+    assert verdicts(ours, "numbers", quantity="scale decoding, input") == {NOT_REPRODUCED}
+    assert verdicts(ours, "numbers", quantity="category decoding, input") == {REPRODUCED}
+
+
+def test_accuracy_five_points_off_is_not_reproduced() -> None:
+    ours = as_ours()
+    ours = dataclasses.replace(
+        ours, accuracy=ours.accuracy.assign(accuracy=ours.accuracy["accuracy"] - 0.05)
+    )
+    assert verdicts(ours, "numbers", quantity="test accuracy") == {NOT_REPRODUCED}
+
+
+def networks(*values: float, error: float = 0.0) -> Measurement:
+    return Measurement(np.array(values), error)
+
+
+def test_an_interval_of_five_networks_is_students() -> None:
+    ours = networks(0.1, 0.2, 0.3, 0.4, 0.5)
+    half = 2.776445 * 0.1581139 / 5**0.5  # t(0.975, 4), and the standard deviation
+    found = Interval.of(ours, Spread(9.0, 4))
+    assert (found.low, found.high) == pytest.approx((0.3 - half, 0.3 + half))
+    best = Interval.of(ours, Spread(9.0, 4), tests=3)  # t(1 - 0.025 / 3, 4)
+    assert best.low == pytest.approx(0.3 - 3.961 * 0.1581139 / 5**0.5, abs=1e-4)
+
+
+def test_an_interval_of_few_networks_has_the_published_spread_in_it() -> None:
+    found = Interval.of(networks(0.3), Spread(0.1, 4))
+    assert found.high - 0.3 == pytest.approx(2.776445 * 0.1)
+    found = Interval.of(networks(0.2, 0.4), Spread(0.1, 4))
+    pooled = ((4 * 0.1**2 + 0.02) / 5) ** 0.5
+    assert found.high - 0.3 == pytest.approx(2.570582 * pooled / 2**0.5)
+    wider = Interval.of(networks(0.3, error=0.05), Spread(0.1, 4))
+    assert wider.high - 0.3 == pytest.approx(np.hypot(2.776445 * 0.1, 1.959964 * 0.05))
+
+
+def test_an_interval_of_a_difference_has_both_spreads_in_it() -> None:
+    found = Interval.of(networks(0.1, 0.2, 0.3, 0.4, 0.5), Spread(0.1581139, 4), others=5)
+    assert found.high - 0.3 == pytest.approx(2.306004 * 0.1581139 * (2 / 5) ** 0.5)
+
+
+def test_verdicts_by_hand() -> None:
+    spread, five = Spread(0.1, 4), (-0.01, -0.005, 0.0, 0.005, 0.01)
+
+    def around(mean: float, error: float = 0.0) -> Measurement:
+        return networks(*(mean + part for part in five), error=error)
+
+    effect = above(0.05, "")
+    for mean, verdict in ((0.07, REPRODUCED), (0.055, CANNOT_TELL), (0.03, NOT_REPRODUCED)):
+        assert effect.verdict(around(mean), spread) == verdict
+    assert effect.verdict(around(0.055), spread, published=0.3) == NOT_REPRODUCED
+    assert effect.verdict(around(0.07, error=0.02), spread) == CANNOT_TELL
+    nothing = absent(0.05, "")
+    for mean, verdict in ((0.03, REPRODUCED), (-0.03, REPRODUCED), (0.045, NOT_REPRODUCED)):
+        assert nothing.verdict(around(mean), spread) == verdict
+    assert nothing.verdict(around(0.045, error=0.03), spread) == CANNOT_TELL
+    # 2.5 standard deviations of 0.0079: a margin of 0.0198; the difference is +- 0.0115.
+    number = agreement(around(0.8), 0.01)
+    assert number.upper - number.lower == pytest.approx(5 * 0.00790569)
+    for mean, verdict in ((0.807, REPRODUCED), (0.81, CANNOT_TELL), (0.812, NOT_REPRODUCED)):
+        assert number.verdict(around(mean), Spread(0.00790569, 4)) == verdict
+    assert agreement(around(0.8), 0.05).upper == pytest.approx(0.85)
+    assert agreement(networks(0.0, 0.2, 0.4), 0.05).lower == pytest.approx(0.0)
+
+
+# Tables whose verdict is beyond doubt, each of which an earlier scorecard took for a reproduction.
+
+
+def exchanged(tables: Tables) -> Tables:
+    """The two interactions' tables under each other's name."""
+    other = {"multiplicative": "additive", "additive": "multiplicative"}
+    frames = {
+        name: frame.assign(interaction=frame["interaction"].replace(other))
+        for name, frame in vars(tables).items()
+        if name != "scene_decoding"
+    }
+    return dataclasses.replace(tables, **frames)
+
+
+@pytest.mark.parametrize(("scored", "perturbed"), [(2_000, 5_000), (400, 200)])
+def test_exchanged_interactions_are_not_the_published_pattern(scored: int, perturbed: int) -> None:
+    ours = exchanged(as_ours())
+    rows = score(ours, scored, perturbed).set_index("claim")["verdict"]
+    assert set(rows["c"]) <= REFUSED and set(rows["f"]) == {NOT_REPRODUCED}
+    assert set(rows["distance"]) == {NOT_REPRODUCED}
+    told = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged").split("\n")
+    assert told[1].startswith("The pattern is NOT the published one.")
+    told = summary(score(as_ours()), ours.accuracy, "published").split("\n")
+    assert told[1].startswith("The pattern is the published one")
+
+
+def first(tables: Tables, count: int) -> Tables:
+    """The first networks of each interaction."""
+    frames = {
+        name: frame[frame["instance"] <= count]
+        for name, frame in vars(tables).items()
+        if name != "scene_decoding"
+    }
+    return dataclasses.replace(tables, **frames)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_networks_without_any_effect_reproduce_no_claim(count: int) -> None:
+    ours = first(as_ours(), count)
+    assert ours.clutter is not None
+    chance = np.where(ours.decoding["variable"] == "category", 0.05, 0.5)
+    ours = dataclasses.replace(
+        ours,
+        decoding=ours.decoding.assign(accuracy=chance),
+        perturbation=ours.perturbation.assign(functional_importance=0.0),
+        clutter=ours.clutter.assign(relative=1.0),
+    )
+    rows = score(ours)
+    rows = rows[~((rows["claim"] == "f") & (rows["interaction"] == "additive"))]
+    for claim in [*"abcdfg", "distance"]:
+        assert REPRODUCED not in set(rows.loc[rows["claim"] == claim, "verdict"]), claim
+
+
+def test_a_wide_spread_is_no_agreement() -> None:
+    ours = first(as_ours(), 2)
+
+    def extremes(frame: pd.DataFrame, column: str, low: float) -> pd.DataFrame:
+        return frame.assign(**{column: np.where(frame["instance"] == 2, 1.0, low)})
+
+    ours = dataclasses.replace(
+        ours,
+        accuracy=extremes(ours.accuracy, "accuracy", 0.6),
+        decoding=extremes(ours.decoding, "accuracy", 0.05),
+        perturbation=extremes(ours.perturbation, "functional_importance", -0.5),
+        scene_decoding=None,
+    )
+    rows = score(ours).set_index("claim")
+    for claim in ("numbers", "distance", "c", "d"):
+        assert set(rows.loc[claim, "verdict"]) <= REFUSED
+
+
+def test_importance_at_fc_with_an_interval_that_reaches_0_is_no_absence() -> None:
+    perturbation = as_ours().perturbation
+    cell = perturbation["layer"].eq("fc") & perturbation["variable"].eq("scale")
+    ours = changed(
+        "perturbation", "functional_importance", cell, 0.18 * (perturbation["instance"] - 1.6)
+    )
+    rows = score(ours)
+    row = rows[rows["quantity"].str.contains("importance at fc")].iloc[0]
+    assert row["low"] < 0 and row["reproduced"] == pytest.approx(0.252)
+    assert row["verdict"] == CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("multiplicative", "additive", "expected"),
+    [
+        (0.999, 0.9999, [NOT_REPRODUCED, REPRODUCED]),
+        (1.05, 1.00, [NOT_REPRODUCED, REPRODUCED]),
+        (0.85, 0.99, [REPRODUCED, REPRODUCED]),
+        (0.80, 0.80, [REPRODUCED, NOT_REPRODUCED]),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 5])
+def test_clutter_has_to_be_reduced_by_as_much_as_counts(
+    multiplicative: float, additive: float, expected: list[str], count: int
+) -> None:
+    ours = first(as_ours(), count)
+    assert ours.clutter is not None
+    left = ours.clutter["interaction"].map({"multiplicative": multiplicative, "additive": additive})
+    ours = dataclasses.replace(
+        ours, clutter=ours.clutter.assign(relative=left.where(ours.clutter["timestep"] > 1, 1.0))
+    )
+    rows = score(ours)
+    assert rows.loc[rows["claim"] == "f", "verdict"].tolist() == expected
+
+
+def test_an_importance_of_0_0083_is_not_the_published_one() -> None:
+    perturbation = as_ours().perturbation
+    cell = perturbation["layer"].eq("input") & perturbation["variable"].str.startswith("location")
+    ours = changed("perturbation", "functional_importance", cell, 0.0083)
+    assert verdicts(ours, "c") == {NOT_REPRODUCED}
+
+
+def test_rows_that_the_published_networks_fail_are_left_out() -> None:
+    quantities = score(as_ours()).set_index("interaction")["quantity"]
+    told = {
+        interaction: sum(
+            f"strongest scale importance, {layer}" in q for q in quantities[interaction]
+        )
+        for interaction in ("multiplicative", "additive")
+        for layer in ("conv1",)
+    }
+    assert told == {"multiplicative": 1, "additive": 0}
+    assert not quantities.str.contains("strongest scale importance, conv2").any()
+    assert "category importance, conv2 (t = 2)" not in set(quantities["additive"])
+    assert "category importance, conv2 (t = 2)" in set(quantities["multiplicative"])
+
+
+def test_compounded_rendering_is_compared() -> None:
+    ours = as_ours()
+    other = ours.perturbation.assign(rendering="opposite", functional_importance=0.0)
+    both = dataclasses.replace(ours, perturbation=pd.concat([other, ours.perturbation]))
+    pd.testing.assert_frame_equal(score(both), score(ours))
+
+
+def reduced() -> Tables:
+    """One additive network with three timesteps."""
+
+    def keep(frame: pd.DataFrame | None) -> pd.DataFrame:
+        assert frame is not None
+        frame = frame[(frame["interaction"] == "additive") & (frame["instance"] == 1)]
+        return frame[frame["timestep"] <= 3] if "timestep" in frame else frame
+
+    kept = vars(dataclasses.replace(as_ours(), scene_decoding=None))
+    return Tables(**{name: keep(frame) for name, frame in kept.items() if frame is not None})
+
+
+def test_one_network_with_three_timesteps() -> None:
+    scorecard = score(reduced())
+    assert set(scorecard["interaction"]) == {"additive"}
+    assert set(scorecard["instances"]) == {1}
+    assert (scorecard["low"] < scorecard["high"]).sum() >= len(scorecard) - 2  # but for distances
+    assert not scorecard["quantity"].str.contains("t = 4").any()
+    assert "c" not in set(scorecard["claim"])
+    assert scorecard.set_index("quantity").loc["test accuracy", "verdict"] == REPRODUCED
+    distance = scorecard[scorecard["claim"] == "distance"]
+    assert set(distance["verdict"]) == {CANNOT_TELL}  # cells at t = 4 are missing
+
+
+def test_feedforward_alone_is_not_scored() -> None:
+    ours = as_ours()
+    tables = Tables(
+        accuracy=ours.accuracy.assign(interaction="feedforward"),
+        decoding=ours.decoding.assign(interaction="feedforward"),
+        perturbation=ours.perturbation.iloc[:0],
+    )
+    scorecard = score(tables)
+    assert scorecard.empty
+    text = summary(scorecard, tables.accuracy, "smoke")
+    assert text.count("not tested") == 9
+    assert "test accuracy, feedforward" in text
+
+
+def test_networks_without_perturbations_are_scored_on_the_rest() -> None:
+    ours = dataclasses.replace(
+        as_ours(), perturbation=as_ours().perturbation.iloc[:0], ablation=None, clutter=None
+    )
+    assert set(score(ours)["claim"]) == {"a", "b", "numbers", "distance"}
+
+
+def test_few_test_scenes_are_no_proof() -> None:
+    weak = changed("decoding", "accuracy", as_ours().decoding["variable"] != "", 0.55)
+    rows = score(weak, scored=50).set_index("quantity").filter(like="lowest", axis=0)
+    assert set(rows["verdict"]) <= REFUSED
+    rows = score(weak).set_index("quantity").filter(like="lowest", axis=0)
+    assert set(rows["verdict"]) == {REPRODUCED}
+
+
+def test_what_was_not_decoded_has_no_row() -> None:
+    decoding = as_ours().decoding
+    ours = dataclasses.replace(as_ours(), decoding=decoding[decoding["variable"] == "scale"])
+    assert not score(ours)["reproduced"].isna().any()
+
+
+def test_summary_counts() -> None:
+    ours = changed(
+        "perturbation", "functional_importance", as_ours().perturbation["layer"] != "fc", 0.0
+    )
+    text = summary(score(ours), ours.accuracy, "quick")
+    assert "Run 'quick'" in text
+    assert "multiplicative  2 not reproduced" in text.split("(c)")[1].split("(d)")[0]
+    assert "test accuracy, multiplicative: 0.812" in text

@@ -1,0 +1,134 @@
+"""How far networks are from the published ones, over all published cells. Imports no torch.
+
+A published network has a distance too: left out, from the mean of the other four. A network that is
+no farther away than the worst of these could be a sixth one of the authors'.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recurrence.names import PUBLISHED_INTERACTIONS
+from recurrence.statistics import CELL, Tables, pooled_errors, repeats, select
+
+COLUMNS = (
+    "interaction",
+    "instance",
+    "quantity",
+    "cells",
+    "mean_absolute_difference",
+    "correlation",
+    "published_mean_absolute_difference",
+    "published_correlation",
+    "sampling_noise",
+    "within",
+)
+QUANTITIES = ("decoding", "importance")
+KEYS = {"decoding": ["source", *CELL], "importance": CELL}
+VALUES = {"decoding": "accuracy", "importance": "functional_importance"}
+# The mean size of a normal deviate, in standard deviations.
+MEAN_DEVIATE = float(np.sqrt(2 / np.pi))
+# Where chance alone moves a network by more than this share of the published range, it is not judged.
+TOLERABLE_NOISE = 0.5
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Mean absolute difference and correlation between two sets of cells."""
+
+    difference: float
+    correlation: float
+
+    @classmethod
+    def between(cls, one: "pd.Series[float]", other: "pd.Series[float]") -> "Distance":
+        """The distance over the cells of ``one``. Equal values everywhere have no correlation: 0."""
+        other = other.reindex(one.index)
+        flat = one.std() == 0 or other.std() == 0
+        return cls(
+            float((one - other).abs().mean()), 0.0 if flat else float(one.corr(other, "pearson"))
+        )
+
+
+def cells(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
+    """One interaction's cells of a quantity, mean over repeats: a column per instance.
+
+    ``table`` is that of decoding or perturbation. Read-outs are those of cluttered scenes, altered
+    copies those of the published rendering, ``compounded``. Location has two axes.
+    """
+    rows = _rows(table, quantity, interaction)
+    return rows.pivot_table(index=KEYS[quantity], columns="instance", values=VALUES[quantity])
+
+
+def left_out(published: pd.DataFrame) -> list[Distance]:
+    """The distance of each published network from the mean of the others."""
+    return [
+        Distance.between(published[k], published.drop(columns=k).mean(axis=1)) for k in published
+    ]
+
+
+def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
+    """Make the rows of distance.csv: a network and quantity each; columns are :data:`COLUMNS`.
+
+    ``published_...`` is the worst that a published network has, left out in turn. ``sampling_noise``
+    is the mean absolute difference that a network with the published means would have by the finite
+    number of its test scenes: ``scored`` and ``perturbed`` a repeat. ``within`` is whether a network
+    is no farther away than the worst published one; it is empty if noise is more than
+    :data:`TOLERABLE_NOISE` of the published distance, or a published cell is missing.
+    """
+    tables = {
+        "decoding": (ours.decoding, published.decoding, scored),
+        "importance": (ours.perturbation, published.perturbation, perturbed),
+    }
+    rows = [
+        row
+        for quantity, (table, reference, scenes) in tables.items()
+        for interaction in PUBLISHED_INTERACTIONS
+        for row in _distances(table, reference, quantity, interaction, scenes)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
+    only = {"image": "cluttered"} if quantity == "decoding" else {"rendering": "compounded"}
+    return select(table, interaction=interaction, **only)
+
+
+def _distances(
+    ours: pd.DataFrame, published: pd.DataFrame, quantity: str, interaction: str, scenes: int
+) -> list[dict[str, object]]:
+    reference = cells(published, quantity, interaction)
+    mean = reference.mean(axis=1)
+    networks = cells(ours, quantity, interaction)
+    networks = networks[networks.index.isin(reference.index)]
+    worst = left_out(reference.loc[networks.index]) if len(networks) else []
+    errors = _errors(ours, quantity, interaction, scenes) if len(networks) else pd.DataFrame()
+    rows = []
+    for instance in networks:
+        network = networks[instance].dropna()
+        if network.empty:
+            continue
+        distance = Distance.between(network, mean)
+        published_difference = max(one.difference for one in worst)
+        published_correlation = min(one.correlation for one in worst)
+        noise = MEAN_DEVIATE * float(errors[instance].reindex(network.index).mean())
+        within: bool | None = (
+            distance.difference <= published_difference
+            and distance.correlation >= published_correlation
+        )
+        if len(network) < len(reference) or not noise <= TOLERABLE_NOISE * published_difference:
+            within = None
+        figures = (distance.difference, distance.correlation)
+        limits = (published_difference, published_correlation)
+        row = (interaction, instance, quantity, len(network), *figures, *limits, noise, within)
+        rows.append(dict(zip(COLUMNS, row, strict=True)))
+    return rows
+
+
+def _errors(table: pd.DataFrame, quantity: str, interaction: str, scenes: int) -> pd.DataFrame:
+    """The standard error of each cell by its test scenes: binomial, or by discordant answers."""
+    rows = _rows(table, quantity, interaction)
+    if quantity == "importance":
+        return pooled_errors(rows, scenes)
+    fraction = cells(table, quantity, interaction)
+    return (fraction * (1 - fraction) / (scenes * repeats(rows))) ** 0.5

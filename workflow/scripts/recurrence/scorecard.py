@@ -1,0 +1,223 @@
+"""The scorecard: the paper's claims, its numbers and the whole pattern, tested on a run. Imports no torch."""
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from operator import attrgetter, methodcaller
+
+import pandas as pd
+
+from recurrence import claims
+from recurrence.claims import CLAIMS, SMALLEST_IMPORTANCE, Checks
+from recurrence.distance import QUANTITIES, distances
+from recurrence.names import AUXILIARY, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.statistics import Evidence, Measurement, Tables, band, binomial_error, select
+from recurrence.verdicts import (
+    CANNOT_TELL,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    SHORT_OF_TRAINING,
+    TOO_FEW,
+    Case,
+    Check,
+    Row,
+    Spread,
+    agreement,
+)
+
+# The smallest differences of numbers that count; of importance it is that of the claims.
+SMALLEST_ACCURACY = 0.03  # of test accuracy, and of decoding that is a mean over many read-outs
+SMALLEST_DECODING = 0.05  # of a single read-out
+# The test scenes behind a published accuracy of decoding and importance: the means of all repeats.
+PUBLISHED_SCENES = (2_000, 5_000)
+WIDTH = 100  # of the summary
+COLUMNS = tuple(field.name for field in fields(Row))
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, TOO_FEW)
+EXPLANATIONS = {
+    CANNOT_TELL: "the interval reaches across a limit: more networks or test scenes are needed.",
+    TOO_FEW: f"the test accuracy is more than {100 * SHORT_OF_TRAINING:.0f} points below the "
+    "published one. In such networks neither a missing effect tells anything, nor one that is "
+    "missing as published.",
+}
+
+
+def published_numbers(case: Case) -> Checks:
+    """Compare the numbers of docs/experiment.md 6 with the published means.
+
+    A number for which the published networks fail the test themselves is left out.
+    """
+
+    def compare(
+        quantity: str, measure: Callable[[Evidence], Measurement], smallest: float
+    ) -> Checks:
+        ours, published = measure(case.ours), measure(case.published)
+        if ours.sample.size and published.sample.size:
+            rule, spread = agreement(published, smallest), Spread.between(published.sample)
+            if rule.verdict(published, spread) == REPRODUCED:
+                yield Check("numbers", quantity, rule, ours, published, spread)
+
+    yield from compare("test accuracy", attrgetter("accuracy"), SMALLEST_ACCURACY)
+    for t in case.timesteps("activation"):
+        quantity = f"auxiliary decoding, mean over layers (t = {t})"
+        measure = methodcaller("auxiliary", "activation", LAYERS, t)
+        yield from compare(quantity, measure, SMALLEST_ACCURACY)
+    for t in case.timesteps("activation"):
+        measure = methodcaller("decoded", "activation", "fc", "category", t)
+        yield from compare(f"category decoding, fc (t = {t})", measure, SMALLEST_DECODING)
+    for layer, variable in (
+        ("input", "location"),
+        ("conv1", "location"),
+        ("conv1", "category"),
+        ("conv2", "category"),
+    ):
+        for t in case.perturbed_timesteps:
+            quantity = f"{variable} importance, {layer} (t = {t})"
+            measure = methodcaller("important", layer, variable, t)
+            yield from compare(quantity, measure, SMALLEST_IMPORTANCE)
+
+
+def scene_numbers(table: pd.DataFrame, published: list[Evidence], scored: int) -> list[Row]:
+    """Compare read-outs from the scenes themselves with the published ones from the input, t = 1.
+
+    They need no network, so a failure is never for want of training. Ours vary over repeats on
+    different scenes, the published ones over the networks of both interactions.
+    """
+    table = table.assign(group=table["variable"].replace(GROUPS))
+    repeats = table.groupby(["group", "repeat"])["accuracy"].agg(["mean", "size"]).reset_index()
+    rows = []
+    for variable in ("category", *AUXILIARY):
+        ours = repeats[repeats["group"] == variable]
+        if ours.empty:
+            continue
+        values = ours["mean"].to_numpy(dtype="float64")
+        error = binomial_error(values.mean(), scored * ours["size"].sum())
+        networks = [e.decoded("activation", "input", variable, 1).values for e in published]
+        theirs = Measurement(pd.Series(networks).explode().to_numpy(dtype="float64"))
+        rule = replace(agreement(theirs, SMALLEST_DECODING), trained=False)
+        quantity = f"{variable} decoding, input (t = 1)"
+        spread = Spread.between(theirs.sample)
+        check = Check("numbers", quantity, rule, Measurement(values, error), theirs, spread)
+        rows.append(check.row(Case("scenes alone", published[0], published[0])))
+    return rows
+
+
+def distance_row(table: pd.DataFrame, case: Case, quantity: str) -> Row | None:
+    """Judge the mean distance of an interaction's networks; ``table`` has the rows of distance.csv."""
+    rows = select(table, interaction=case.interaction, quantity=quantity)
+    if rows.empty:
+        return None
+    difference, correlation = rows["mean_absolute_difference"], rows["correlation"].mean()
+    limit, noise = rows["published_mean_absolute_difference"].max(), rows["sampling_noise"].mean()
+    if difference.mean() - noise > limit:
+        verdict = NOT_REPRODUCED
+    elif rows["within"].isna().any():
+        verdict = CANNOT_TELL
+    elif difference.mean() <= limit and correlation >= rows["published_correlation"].min():
+        verdict = REPRODUCED
+    else:
+        verdict = NOT_REPRODUCED
+    return Row(
+        claim="distance",
+        interaction=case.interaction,
+        quantity=f"mean absolute difference to the published means, {quantity}",
+        published=limit,
+        reproduced=difference.mean(),
+        low=difference.min(),
+        high=difference.max(),
+        instances=len(rows),
+        verdict=TOO_FEW if case.short and verdict == NOT_REPRODUCED else verdict,
+        lower_limit=float("nan"),
+        upper_limit=limit,
+        sampling_error=noise,
+        criterion="The mean over networks of their distance (tables/distance.csv) is no larger, and "
+        "of their correlation no smaller, than the worst that a published network has when it is "
+        "left out. A distance that is larger by more than chance alone would make it (column "
+        "sampling_error) fails, however few the scenes. Low and high: the nearest network and the "
+        "farthest.",
+    )
+
+
+JUDGES = (
+    claims.claim_a,
+    claims.claim_b,
+    claims.claim_c,
+    claims.claim_d,
+    claims.claim_e,
+    claims.claim_f,
+    claims.claim_g,
+    published_numbers,
+)
+
+
+def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
+    """Test each claim and number, for each interaction that the paper has: columns as in Row.
+
+    ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation. What
+    the run has no data for has no row.
+    """
+    present = [
+        name for name in PUBLISHED_INTERACTIONS if (ours.accuracy["interaction"] == name).any()
+    ]
+    evidence = {name: Evidence.of(ours, name, scored, perturbed) for name in present}
+    reference = {
+        name: Evidence.of(published, name, *PUBLISHED_SCENES) for name in PUBLISHED_INTERACTIONS
+    }
+    cases = []
+    for name in present:
+        other = next((evidence[each] for each in present if each != name), None)
+        cases.append(Case(name, evidence[name], reference[name], other))
+    table = distances(ours, published, scored, perturbed)
+    whole = [distance_row(table, case, quantity) for quantity in QUANTITIES for case in cases]
+    rows = [row for row in whole if row]
+    rows += [check.row(case) for judge in JUDGES for case in cases for check in judge(case)]
+    if ours.scene_decoding is not None:
+        rows += scene_numbers(ours.scene_decoding, [*reference.values()], scored)
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
+
+
+def pattern(scorecard: pd.DataFrame) -> str:
+    """Say in a sentence whether the whole pattern is the published one."""
+    rows = select(scorecard, claim="distance")
+    far = rows[rows["verdict"].isin([NOT_REPRODUCED, TOO_FEW])]
+    if rows.empty:
+        return "The whole pattern was not compared with the published one."
+    if len(far):
+        parts = [
+            f"{row['quantity'].split(', ')[-1]}, {row['interaction']}: {row['reproduced']:.3f} from "
+            f"the published means (published networks: up to {row['published']:.3f})"
+            for row in far.to_dict("records")
+        ]
+        return "The pattern is NOT the published one. " + "; ".join(parts) + "."
+    if (rows["verdict"] == CANNOT_TELL).any():
+        return "Too few test scenes, or cells, to tell whether the pattern is the published one."
+    return "The pattern is the published one, as far as published networks are from each other."
+
+
+def summary(scorecard: pd.DataFrame, accuracy: pd.DataFrame, run: str) -> str:
+    """Tell in plain text the accuracies and how many rows of each claim were reproduced."""
+    count = (scorecard["verdict"] == REPRODUCED).sum()
+    headline = f"Run '{run}': {count} of {len(scorecard)} tests reproduced."
+    lines = [headline, *textwrap.wrap(pattern(scorecard), WIDTH), ""]
+    for name, rows in select(accuracy, image="cluttered").groupby("interaction", sort=False):
+        mean = band(rows["accuracy"])
+        interval = "" if mean.instances < 2 else f" [{mean.low:.3f}, {mean.high:.3f}]"
+        lines.append(
+            f"  test accuracy, {name}: {mean.mean:.3f}{interval}, {mean.instances} network(s)"
+        )
+    for claim, text in CLAIMS.items():
+        title = f"({claim}) {text}" if len(claim) == 1 else text
+        lines += ["", *textwrap.wrap(title, WIDTH)]
+        claim_rows = select(scorecard, claim=claim)
+        if claim_rows.empty:
+            lines.append("      not tested: this run has no data for it")
+        for name, part in claim_rows.groupby("interaction", sort=False):
+            counts = part["verdict"].value_counts()
+            verdicts = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts)
+            lines.append(f"      {name:<15} {verdicts}")
+    lines += [""] + [
+        line
+        for verdict, text in EXPLANATIONS.items()
+        if verdict in set(scorecard["verdict"])
+        for line in textwrap.wrap(f"'{verdict}': {text}", WIDTH)
+    ]
+    return "\n".join(lines).rstrip() + "\n"
