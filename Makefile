@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PRESET ?= quick
 CORES ?= all
+# An index of packages with builds of PyTorch for CPUs; without one, PyTorch comes with CUDA.
+TORCH ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -39,10 +41,12 @@ help:
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
 	@echo "CORES=all        or a number"
 	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
+	@echo "TORCH=           an index of packages with builds of PyTorch for CPUs: 2 GB to install, not 7"
 
 reproduce: $(CONFIGS) $(INSTALLED)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.estimation --cores $(CORES) $(CONFIGS)
-	$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
+	@trap 'echo "Stopped. What is finished is kept, and the same command goes on from there."' INT; \
+		$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
 	@echo
 	@cat $(RESULTS)/scorecard.txt
 	@echo
@@ -84,9 +88,7 @@ $(INSTALLED): envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing. Name another one, such as" >&2; \
 		echo "    make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Installing the Python environment .venv: this takes minutes, and up to 7 GB on Linux (PyTorch with CUDA)"
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --require-hashes -r $<
+	@$(PYTHON) envs/install.py $(if $(TORCH),--torch "$(TORCH)")
 	@touch $@
 
 # The Slurm plugin has an environment of its own, which also sees the packages of .venv.
@@ -103,4 +105,5 @@ workflow/presets/%.yaml:
 	@echo "There is no preset $*. Choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1
 
 clean-venv:
+	@case "$$(readlink .venv)" in */category-orthogonal-recurrence-*) rm -rf "$$(readlink .venv)";; esac
 	rm -rf .venv $(CLUSTER)

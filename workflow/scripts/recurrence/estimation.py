@@ -9,7 +9,7 @@ all but the training are known only in multiples of a forward pass.
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,34 +100,42 @@ def remaining(config: Configuration, device: torch.device) -> list[float]:
     return left
 
 
+def estimate(files: Sequence[Path], cores: str) -> str:
+    """A line on how long the run of the config ``files``, later over earlier, takes; what is done does not count.
+
+    ``cores`` is as for snakemake: a number or ``all``. Raises what wrong files and values lead to.
+    """
+    values: dict[str, Any] = {}
+    for file in files:
+        values = overlaid(values, yaml.safe_load(file.read_text(encoding="utf-8")))
+    config = check(values)
+    threads = config.compute.threads
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = (available or 1) if cores == "all" else int(cores)
+    device = prepare_torch(config.compute.device, threads)
+
+    left = remaining(config, device)
+    parallel = 1 if device.type == "cuda" else max(1, count // threads)
+    time_left = duration(max(*left, sum(left) / parallel) + REST)
+    to_do = sum(seconds > 0 for seconds in left)
+    return (
+        f"Run {config.run.name}: about {time_left} on this machine ({count} cores, {device.type}): "
+        f"{to_do} of {len(left)} networks to do, {config.training.iterations} iterations each"
+    )
+
+
 def main() -> None:
-    """Print the estimate for a run, without what its files say is done."""
+    """Print the estimate. Snakemake, which starts next, reports whatever is wrong, so nothing here stops a run."""
     parser = argparse.ArgumentParser(description="Estimate how long a run takes.")
     parser.add_argument("--cores", default="all", help="as for snakemake: a number or all")
     parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")
     arguments = parser.parse_args()
-    values: dict[str, Any] = {}
-    for file in arguments.files:
-        values = overlaid(values, yaml.safe_load(file.read_text()))
     try:
-        config = check(values)
-    except ConfigurationError:
-        return  # Snakemake, which starts next, reports what is wrong
-    run, threads = config.run, config.compute.threads
-    iterations = config.training.iterations
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = (available or 1) if arguments.cores == "all" else int(arguments.cores)
-    device = prepare_torch(config.compute.device, threads)
-
-    left = remaining(config, device)
-    parallel = 1 if device.type == "cuda" else max(1, cores // threads)
-    estimate = duration(max(*left, sum(left) / parallel) + REST)
-    print(
-        f"Run {run.name}: about {estimate} on this machine ({cores} cores, {device.type}):",
-        end=" ",
-    )
-    to_do = sum(seconds > 0 for seconds in left)
-    print(f"{to_do} of {len(left)} networks to do, {iterations} iterations each")
+        print(estimate(arguments.files, arguments.cores))
+    except (ConfigurationError, yaml.YAMLError):
+        pass
+    except Exception as error:
+        print(f"No estimate of the time: {error}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,89 @@
+"""Make the Python environment .venv from envs/requirements.lock: `make` runs this when it is needed.
+
+    python envs/install.py [--torch INDEX] [--pip]
+
+The packages are installed by uv where there is one, else by pip; every file is checked against the
+hashes in the lock. PyTorch comes with CUDA on Linux, which is most of 7 GB. With --torch, the same
+version of PyTorch comes from INDEX, a package index with builds for CPUs, and CUDA stays away; the
+hashes in the lock are not for those builds, so these two packages are not checked against them.
+
+Snakemake starts Python by its path, without quotes. Where the path of this folder needs quotes,
+.venv is a link to an environment in the user's cache.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+LOCK = Path(__file__).with_name("requirements.lock")
+TORCH = ("torch", "torchvision")
+CUDA = re.compile(r"(torch|torchvision|triton|(nvidia|cuda)-.*)==")
+
+
+def place(project: Path) -> Path:
+    """The folder of the environment. Raises ``SystemExit`` if no path will do."""
+    if set("{}") & set(str(project)):
+        raise SystemExit(f"Snakemake cannot run in {project}: rename the folder without {{ and }}")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = hashlib.sha256(os.fsencode(project)).hexdigest()[:8]
+    for folder in (project / ".venv", cache / f"category-orthogonal-recurrence-{key}"):
+        if shlex.quote(str(folder)) == str(folder):
+            return folder
+    raise SystemExit(
+        f"Snakemake cannot use an environment in {project} or {cache}, for the spaces or signs in these "
+        "paths: set XDG_CACHE_HOME to a folder with a plain path, or move the project to one"
+    )
+
+
+def without_cuda(lock: str) -> tuple[str, list[str]]:
+    """The lock without PyTorch and CUDA, and the pins of PyTorch that stand in it."""
+    entries = re.split(r"\n(?=\S)", lock.strip())
+    pins = [entry.split()[0] for entry in entries if entry.split("==")[0] in TORCH]
+    return "\n".join(entry for entry in entries if not CUDA.match(entry)) + "\n", pins
+
+
+def install(project: Path, torch: str | None, uv: str | None) -> None:
+    """Install everything anew."""
+    environment, link = place(project), project / ".venv"
+    size = "2 GB" if torch else "7 GB on Linux, as PyTorch comes with CUDA (make help: TORCH=)"
+    print(
+        f"Installing the Python environment {environment}: some minutes, up to {size}", flush=True
+    )
+    if link.is_symlink():
+        link.unlink()
+    venv.create(environment, clear=True, with_pip=not uv, symlinks=True)
+    if environment != link:
+        shutil.rmtree(link, ignore_errors=True)
+        link.symlink_to(environment)
+    python = str(environment / "bin" / "python")
+    pip = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    lock = LOCK
+    if torch:
+        rest, pins = without_cuda(LOCK.read_text(encoding="utf-8"))
+        subprocess.run([*pip, "--no-deps", "--index-url", torch, *pins], check=True)
+        lock = environment / "without-cuda.lock"
+        lock.write_text(rest, encoding="utf-8")
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
+
+
+def main() -> None:
+    """Install, and exit as the installer does if it fails."""
+    parser = argparse.ArgumentParser(description="Make the Python environment .venv.")
+    parser.add_argument("--torch", metavar="INDEX", help="an index with builds for CPUs")
+    parser.add_argument("--pip", action="store_true", help="use pip though uv is there")
+    asked = parser.parse_args()
+    try:
+        install(Path.cwd(), asked.torch, None if asked.pip else shutil.which("uv"))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+
+
+if __name__ == "__main__":
+    main()
