@@ -1,8 +1,11 @@
 """The lock, the conda environment and pyproject.toml agree; profiles name real rules."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -71,3 +74,32 @@ def test_cluster_profiles_name_rules_and_keep_the_default_triggers(profile: str)
     settings = yaml.safe_load((PROJECT / "profiles" / profile / "config.yaml").read_text())
     assert settings["set-resources"].keys() <= rules()
     assert default.items() <= settings.items()
+
+
+def installer() -> Any:
+    return SimpleNamespace(**runpy.run_path(str(PROJECT / "envs/install.py")))
+
+
+def test_an_environment_lies_where_snakemake_can_start_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, drive = installer().place, tmp_path / "My Drive \u00fc"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert place(tmp_path) == tmp_path / ".venv"
+    assert place(drive).parent == tmp_path / "cache"
+    assert place(drive) != place(tmp_path / "Another Drive")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(drive))
+    with pytest.raises(SystemExit, match="set XDG_CACHE_HOME to a folder with a plain path"):
+        place(drive)
+    with pytest.raises(SystemExit, match=r"rename the folder without \{ and \}"):
+        place(tmp_path / "{a}")
+
+
+def test_pytorch_for_cpus_leaves_cuda_away_and_nothing_else() -> None:
+    lock, pins = installer().without_cuda(LOCK)
+    assert pins == [f"{each}=={PINS[each]}" for each in ("torch", "torchvision")]
+    rest = {name(entry) for entry in entries(lock)}
+    gone = PINS.keys() - rest
+    assert {"torch", "torchvision", "triton", "nvidia-cublas", "cuda-toolkit"} <= gone
+    assert all(re.match("torch|triton|nvidia-|cuda-", each) for each in gone)
+    assert all("--hash=sha256:" in entry for entry in entries(lock))

@@ -7,12 +7,13 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
-from recurrence.configuration.problems import overlaid, require_writable
+from recurrence.configuration.problems import overlaid, require_plain_paths, require_writable
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
 from recurrence.names import DATASETS, INTERACTIONS
 
 try:
+    require_plain_paths(sys.executable, Path.cwd())
     config = overlaid(config, from_command_line(workflow.config_settings.config))
     config = check(config, workflow.configfiles).plain()
 except ConfigurationError as error:

@@ -273,3 +273,19 @@ def require_writable(*folders: str) -> None:
                 f"nothing can be written in the folder {folder} ({error.strerror}): "
                 "make it writable, or run a copy of the project elsewhere"
             ) from None
+
+
+def require_plain_paths(python: str, folder: Path) -> None:
+    """Raise :class:`ConfigurationError` if Snakemake would stumble over the path of Python or of the working directory.
+
+    It puts the first into a shell command without quotes, and formats text that contains the second.
+    """
+    if re.search(r"""[\s!"#$&'()*;<>?[\\\]^`{|}~]""", python):
+        raise ConfigurationError(
+            f"Snakemake cannot start Python by the path {python}, for the spaces or signs in it: use "
+            "an environment in a folder without these (make reproduce does that)"
+        )
+    if set("{}") & set(str(folder)):
+        raise ConfigurationError(
+            f"Snakemake cannot run in {folder}: rename the folder without {{ and }}"
+        )
