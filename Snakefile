@@ -33,6 +33,7 @@ include: "workflow/rules/targets.smk"
 
 onstart:
     require_writable(RUN, DATA)
+    show_one_line_a_job(workflow)
 
 
 rule all:

@@ -22,6 +22,7 @@ def test_progress_is_reported_in_the_log_and_in_a_terminal(
 ) -> None:
     terminal = Terminal() if watched else io.StringIO()
     monkeypatch.setattr(sys, "__stderr__", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
     clock = iter([0.0, 10.0, 30.0])
     monkeypatch.setattr(job.time, "monotonic", lambda: next(clock))
     progress = job.Progress("train_network", ["additive", "2"], 100)
@@ -32,7 +33,7 @@ def test_progress_is_reported_in_the_log_and_in_a_terminal(
         "train_network additive 2: 20/100, loss 1.25, validation accuracy 0.5, 3 min left",
     ]
     assert capsys.readouterr().out.splitlines() == lines
-    assert terminal.getvalue().splitlines() == (lines if watched else [])
+    assert terminal.getvalue() == "".join("\r\033[K" + line for line in lines if watched)
 
 
 def test_a_job_is_done_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -345,14 +345,27 @@ def test_the_order_of_keys_reruns_nothing(finished: Study) -> None:
         path.write_text(before)
 
 
-def test_a_network_declares_the_memory_that_it_stays_below(finished: Study, tmp_path: Path) -> None:
-    study = Study(tmp_path, TINY)
-    for rules in (tmp_path / "workflow/rules").iterdir():  # jobs without a message tell resources
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """The rule of each job of a plan, and what Snakemake says about the job if it has no message."""
+    study = Study(tmp_path_factory.mktemp("described"), TINY)
+    for rules in (study.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r" +message:\n.+\n", "", rules.read_text()))
     told = study.snakemake("--dry-run").stdout
-    jobs = re.findall(r"^rule \w+_(?:network|scenes):\n((?: .+\n)+)", told, re.MULTILINE)
+    return re.findall(r"^rule (\w+):\n((?: .+\n)+)", told, re.MULTILINE)
+
+
+def test_what_needs_no_training_comes_first(described: list[tuple[str, str]]) -> None:
+    early = {rule for rule, facts in described if "    priority: 1\n" in facts}
+    assert early == {"scenes", "variants", "decode_scenes", "figure"}
+
+
+def test_a_network_declares_the_memory_that_it_stays_below(
+    finished: Study, described: list[tuple[str, str]]
+) -> None:
+    jobs = [facts for rule, facts in described if re.search("_(network|scenes)$", rule)]
     assert len(jobs) == 6 * 4 + 1  # and the scenes' own read-outs
-    assert all(re.search(r"mem_mb=2500\b", facts) for facts in jobs)
+    assert all("mem_mb=2500," in facts for facts in jobs)
     files = [
         f for stage in STAGES for f in finished.folder.glob(f"results/tiny/benchmarks/{stage}/*")
     ]
@@ -427,6 +440,7 @@ def test_every_module_is_in_the_table() -> None:
         ("scorecard", {"scorecard", "report"}),
         ("statistics", END),
         ("storage", SCENES | {"shards", "variants"}),
+        ("terminal", set()),
         ("training", TRAINING),
         ("verdicts", {"scorecard", "report"}),
     ],

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from snakemake.logging import logger
+
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -11,6 +13,7 @@ from recurrence.configuration.problems import overlaid, require_plain_paths, req
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
 from recurrence.names import DATASETS, INTERACTIONS
+from recurrence.terminal import JobLines, work
 
 try:
     require_plain_paths(sys.executable, Path.cwd())
@@ -28,6 +31,7 @@ THREADS = config["compute"]["threads"]
 MEMORY = 2500  # MB for a job of one network, enough for the preset paper (docs/reliability.md)
 DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
 SCENE_REPEATS = config["decoding"]["scene_repeats"]
+EARLY = 1  # the priority of what needs no training, and of figures: something to look at
 POSES = ("scale", "orientation", "location")
 DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
@@ -80,3 +84,12 @@ def figure_files(wildcards):
         folder = f"{RUN}/{interaction}/instance1"
         files |= {name: f"{folder}/{file}" for name, file in NETWORK_FILES.items()}
     return {name: files[name] for name in figure.files if name in files}
+
+
+def show_one_line_a_job(workflow):
+    """Make the terminal's messages short; Snakemake's log file has all of them."""
+    _, counts = workflow.dag.stats()
+    parallel = max(1, (workflow.cores or 1) // THREADS)
+    for handler in logger.handlers:
+        if getattr(handler, "stream", None) in (sys.stderr, sys.stdout):
+            handler.addFilter(JobLines(handler, counts, work(config), parallel))

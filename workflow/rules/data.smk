@@ -40,6 +40,7 @@ rule scenes:
         f"{SCENES}/benchmarks/test-{{number}}.tsv"
     wildcard_constraints:
         number=r"\d\d",
+    priority: EARLY
     localrule: True
     conda:
         "../../envs/recurrence.yaml"
@@ -63,6 +64,7 @@ rule variants:
         f"{RUN}/logs/variants.log",
     benchmark:
         f"{RUN}/benchmarks/variants.tsv"
+    priority: EARLY
     localrule: True
     conda:
         "../../envs/recurrence.yaml"

@@ -34,6 +34,7 @@ rule decode_scenes:
         f"{RUN}/logs/decode/scenes.log",
     benchmark:
         f"{RUN}/benchmarks/decode/scenes.tsv"
+    priority: EARLY
     conda:
         "../../envs/recurrence.yaml"
     threads: THREADS

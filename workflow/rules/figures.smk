@@ -105,6 +105,7 @@ rule figure:
         f"{RUN}/benchmarks/figures/fig{{figure}}.tsv"
     wildcard_constraints:
         figure="|".join(FIGURES),
+    priority: EARLY
     localrule: True
     conda:
         "../../envs/recurrence.yaml"

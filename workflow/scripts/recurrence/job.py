@@ -1,12 +1,15 @@
 """What every job of the workflow needs besides its work: a log, a lock and progress lines."""
 
 import fcntl
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+CLEAR_LINE = "\r\033[K"  # of a terminal
 
 
 @contextmanager
@@ -20,8 +23,12 @@ def logged(log: str) -> Iterator[None]:
         sys.stdout = sys.stderr = file
         try:
             yield
+        except KeyboardInterrupt:  # Snakemake is stopped too, and says so
+            print("stopped")
+            raise SystemExit(130) from None
         except BaseException as error:
-            print(f"error: {error}\n(for details see {log})", file=stderr)
+            clear = CLEAR_LINE if stderr.isatty() else ""
+            print(f"{clear}error: {error}\n(for details see {log})", file=stderr)
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
             raise
@@ -73,7 +80,8 @@ class Progress:
         line = f"{self.label}: {done}/{self.total}{facts_text}{left}"
         print(line)
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
-            print(line, file=sys.__stderr__)
+            width = shutil.get_terminal_size().columns - 1  # one line, which the next one replaces
+            print(CLEAR_LINE + line[:width], end="", file=sys.__stderr__, flush=True)
 
 
 def duration(seconds: float) -> str:
