@@ -183,7 +183,7 @@ def test_decode_without_recurrent_flow(tmp_path: Path) -> None:
 
 def test_decode_refuses_a_short_recording(recording: Path) -> None:
     block = block_with(BLOCK, repeats=3)
-    with pytest.raises(ValueError, match=r"needs 150 scenes.*holds 100"):
+    with pytest.raises(ValueError, match=r"needs 150 scenes.*has 100"):
         decode(recording, block, 7, Progress("decode", []))
 
 

@@ -1,10 +1,10 @@
-"""Linear read-outs: what can be decoded from activations and recurrent flow (paper 3.1, A.4).
+"""Linear decoding from activations and recurrent flow (paper 3.1 and A.4; docs/experiment.md 4).
 
-The read-out is scikit-learn's ``LinearSVC`` with its defaults of 2021, on raw features: up to
-73,728 numbers for each of 1,000 scenes. Its solver, dual coordinate descent, meets the features
-only in inner products of scenes, so whatever has the same inner products is fitted along the same
-path, up to rounding. The Cholesky factor of the Gram matrix has them, in half as many numbers as a
-square (the solver skips zeros); it is made once and serves every variable.
+The decoder is scikit-learn's ``LinearSVC`` with its defaults of 2021, on raw features: up to 73,728
+numbers for each of 1,000 scenes. Its solver, dual coordinate descent, uses the features only in inner
+products of scenes. So features with the same inner products give the same fit, up to rounding. The
+Cholesky factor of the Gram matrix is such a set of features. It is small, half of it is zero (which
+the solver skips), and it is computed once for all variables.
 """
 
 import warnings
@@ -33,11 +33,11 @@ COLUMNS = [
     *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
 ]
 BLOCK = 4096  # columns in double precision at a time: 33 MB for 1,000 scenes
-JITTER = 1e-12  # of the largest squared norm, so that a singular Gram matrix has a factor too
+JITTER = 1e-12  # times the largest squared norm: a singular Gram matrix then has a factor too
 
 
 class FeatureSet(NamedTuple):
-    """One population at one moment: which features of which repeat are read out."""
+    """The features of one layer at one timestep, in one repeat."""
 
     repeat: int
     source: str
@@ -47,12 +47,12 @@ class FeatureSet(NamedTuple):
 
 
 def gram_factor(features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Features in as few numbers as possible, with the inner products of the given ones.
+    """Features with the same inner products as the given ones, in as few numbers as possible.
 
-    From (n, d) finite numbers to (n, min(n, d)): the features themselves in double precision if
-    d <= n, else the lower triangular L with L L' = X X'. Row i of L depends on the first i scenes
-    alone, so fitted and scored scenes share one factor. The sums must be double: in single
-    precision the Gram matrix of features of low rank has no factor.
+    From (n, d) finite numbers to (n, min(n, d)): the features in double precision if d <= n, else
+    the lower triangular L with L L' = X X'. Row i of L depends only on the first i scenes, so scenes
+    to fit and to score can share one factor. Sums are in double precision: in single precision, the
+    Gram matrix of features of low rank has no factor.
     """
     n, d = features.shape
     if d <= n:
@@ -69,10 +69,10 @@ def gram_factor(features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def read_out(
     features: npt.NDArray[np.float64], labels: npt.NDArray[Any], fit: int, seed: int, max_iter: int
 ) -> tuple[float, int]:
-    """Fit on the first ``fit`` scenes, score on the others: (n, d) features and (n,) labels.
+    """Fit a decoder on the first ``fit`` scenes, score it on the others: (n, d) features, (n,) labels.
 
     Returns the accuracy, and 1 if the solver stopped at ``max_iter`` (in any of its one-versus-rest
-    problems), else 0. With a single class to fit on, that class is the prediction.
+    problems), else 0. If all scenes to fit on have one class, that class is the prediction.
     """
     if np.all(labels[:fit] == labels[0]):
         return float(np.mean(labels[fit:] == labels[0])), 0
@@ -85,14 +85,14 @@ def read_out(
 
 
 def _path(source: str, image: str) -> str:
-    """The group of the recording that holds ``source`` on that kind of image."""
+    """The group of a recording with ``source`` for this kind of image."""
     return source if image == "cluttered" else f"{image}/{source}"
 
 
 def feature_sets(file: h5py.File, block: NetworkReadOuts) -> Iterator[FeatureSet]:
-    """All that there is to read out, in the order of the table.
+    """All sets of features in a recording, in the order of the table.
 
-    The flow is recorded on cluttered scenes alone, and a feedforward network has none.
+    Recurrent flow is recorded only on cluttered scenes, and a feedforward network has none.
     """
     for repeat in range(block.repeats):
         for source in block.sources:
@@ -112,7 +112,7 @@ def _read_outs(
     seed: int,
     repeat: int,
 ) -> Iterator[dict[str, Any]]:
-    """The columns variable, accuracy and unconverged of every variable, from one feature set (n, ...)."""
+    """The columns variable, accuracy and unconverged for each variable, from one set of features (n, ...)."""
     factor = gram_factor(features.reshape(len(features), -1))
     state = derive_seed(seed, "decoding", repeat) % 2**32
     for variable in block.variables:
@@ -123,12 +123,12 @@ def _read_outs(
 def decode(
     activations: str | Path, block: NetworkReadOuts, seed: int, progress: "Progress"
 ) -> pd.DataFrame:
-    """Read out every variable from every feature set of one network's recording.
+    """Decode each variable from each set of features in one network's recording.
 
-    Repeat r takes scenes r * n to (r + 1) * n of the file, n = ``block.scenes``; the first ``block.fit`` of these are
-    fitted, the others scored. Returns the rows of decoding.csv without the columns that name the network: accuracies
-    are fractions, ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises
-    ``ValueError`` if the file holds too few scenes.
+    Repeat r takes scenes r * n to (r + 1) * n of the file, with n = ``block.scenes``. Decoders are fitted on the first
+    ``block.fit`` of them and scored on the others. Returns the rows of decoding.csv without the columns that name the
+    network. Accuracies are fractions; ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises
+    ``ValueError`` if the file has too few scenes.
     """
     n, variables = block.scenes, block.variables
     rows = []
@@ -136,7 +136,7 @@ def decode(
         labels = {variable: file[f"labels/{variable}"][:] for variable in variables}
         recorded, needed = min(map(len, labels.values())), block.repeats * n
         if recorded < needed:
-            raise ValueError(f"decoding needs {needed} scenes, {activations} holds {recorded}")
+            raise ValueError(f"decoding needs {needed} scenes, but {activations} has {recorded}")
         sets = list(feature_sets(file, block))
         progress.total = len(sets)
         for number, one in enumerate(sets):
@@ -152,11 +152,11 @@ def decode(
 
 
 def decode_scenes(files: list[str], block: ReadOuts, repeats: int, seed: int) -> pd.DataFrame:
-    """Read out every variable from the scenes themselves: the input map at t = 1 of any network.
+    """Decode each variable from the scenes themselves, which are the input map at t = 1 of any network.
 
-    The scenes of all ``files``, in their order, are cut into ``repeats`` of ``block.scenes``.
-    Returns the columns repeat, variable, accuracy and unconverged. It needs no training, so it
-    tells whether scenes and read-out are the paper's (SPEC 6).
+    The scenes of all ``files``, in order, are split into ``repeats`` of ``block.scenes``. Returns the
+    columns repeat, variable, accuracy and unconverged. This needs no training, so it shows whether
+    scenes and decoder are those of the paper (docs/experiment.md 6).
     """
     n = block.scenes
     rows = []

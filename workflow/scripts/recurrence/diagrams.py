@@ -1,4 +1,4 @@
-"""Schematic figures: the idea (1), and the network as its weight file has it (2A)."""
+"""Diagrams: the idea (figure 1), and the network as it is in its weight file (figure 2A)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from recurrence.configuration.blocks import Figures
 from recurrence.names import CANVAS, LAYERS, POOL
 from recurrence.storage import MADE_AGAIN, open_hdf5, reading
 
-Files = Mapping[str, str]  # paths, by what the files hold
+Files = Mapping[str, str]  # paths, by what the files contain
 
 WIDTH = 7.2  # inches, of every figure
 INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
@@ -34,7 +34,7 @@ class Connection:
 
     @property
     def operation(self) -> str:
-        """What it does: ``conv 5x5``, ``transposed conv 7x7`` or ``linear 128 -> 10,000``."""
+        """Its operation: ``conv 5x5``, ``transposed conv 7x7`` or ``linear 128 -> 10,000``."""
         if len(self.shape) == 4:
             name = "transposed conv" if self.kind == "topdown" else "conv"
             return f"{name} {self.shape[2]}\u00d7{self.shape[3]}"
@@ -67,20 +67,20 @@ def connections(model: Path) -> tuple[list[Connection], int]:
 
 
 def notice(text: str) -> Figure:
-    """Say in a figure why there is nothing to see."""
+    """A figure with a text that says why there is nothing to see."""
     figure = Figure(figsize=(WIDTH, 1.2))
     figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=9, color="0.4")
     return figure
 
 
 def lacking(interaction: str, what: str = "") -> Figure:
-    """Say in a figure that the run has no networks with ``interaction``, or nothing of a kind (``what``) of them."""
+    """A figure that says that the run has no networks with ``interaction``, or lacks their ``what``."""
     missing = f"{interaction} networks" if not what else f"{what} of {interaction} networks"
     return notice(f"This run has no {missing} that this figure could show.")
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
-    """Make a figure whose one axes counts inches."""
+    """A figure with one axes, in inches."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(0, height))
@@ -91,7 +91,7 @@ def _canvas(height: float) -> tuple[Figure, Axes]:
 def _box(
     axes: Axes, x: float, y: float, width: float, height: float, face: str = PALE, edge: str = INK
 ) -> None:
-    """Draw a rounded box, ``x``, ``y`` its lower left corner."""
+    """Draw a rounded box with its lower left corner at ``x``, ``y``."""
     style = "round,pad=0,rounding_size=0.07"
     axes.add_patch(
         FancyBboxPatch((x, y), width, height, boxstyle=style, fc=face, ec=edge, lw=0.9, zorder=3)
@@ -99,7 +99,7 @@ def _box(
 
 
 def _path(axes: Axes, points: list[tuple[float, float]], colour: str, radius: float = 0.09) -> None:
-    """Draw an arrow along straight pieces with rounded corners."""
+    """Draw an arrow of straight lines with rounded corners."""
     corners = np.asarray(points)
     vertices, codes = [corners[0]], [Outline.MOVETO]
     for before, corner, after in zip(corners[:-2], corners[1:-1], corners[2:], strict=True):
@@ -156,7 +156,7 @@ def _maps(links: list[Connection]) -> dict[str, str]:
 
 
 def architecture(files: Files, block: Figures) -> Figure:
-    """Draw the network in the weight file ``model``: its connections, and no others (2A)."""
+    """Draw the connections of the network in the weight file ``model`` (2A)."""
     links, parameters = connections(Path(files["model"]))
     down = sorted(
         (c for c in links if c.kind == "topdown"),
@@ -221,10 +221,10 @@ def _topdown(
     base: float,
     pitch: float,
 ) -> None:
-    """Top-down connections below the boxes, one level each, the shortest on top."""
+    """Draw top-down connections below the boxes, one level for each, the shortest on top."""
 
     def port(c: Connection, leaving: bool) -> float:
-        """Where ``c`` meets its box: longer ways leave further right and arrive further left."""
+        """Where ``c`` leaves or enters its box: longer ones leave further right and enter further left."""
         layer = c.source if leaving else c.target
         number = [d for d in down if (d.source if leaving else d.target) == layer].index(c)
         shared = any((d.target if leaving else d.source) == layer for d in down)
@@ -237,7 +237,7 @@ def _topdown(
     for level, (c, (right, target)) in enumerate(zip(down, ends, strict=True)):
         y = base - 0.25 - pitch * level
         _path(axes, [(right, base), (right, y), (target, y), (target, base)], TOPDOWN)
-        # Lines of the levels below pass here: the label goes to the widest free stretch.
+        # Lines of lower levels cross this one: put the label where there is most room.
         passing = [x for pair in ends[level + 1 :] for x in pair if target < x < right]
         stops = sorted([target, right, *passing])
         start, end = max(pairwise(stops), key=lambda stretch: stretch[1] - stretch[0])
@@ -256,7 +256,7 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
 
 
 def idea(files: Files, block: Figures) -> Figure:
-    """Draw the idea, with a real scene: what is orthogonal to category helps (1)."""
+    """Draw the idea, with a real scene: information orthogonal to category helps (1)."""
     with open_hdf5(files["variants"]) as file:
         scene = file["original"][0]
     figure, axes = _canvas(2.6)

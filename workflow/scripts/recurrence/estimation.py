@@ -1,7 +1,7 @@
-"""About how long the jobs of a run take on this machine: a second of each kind of work is timed and multiplied.
+"""Estimate how long the jobs of a run take on this machine: time each kind of work for a second, and multiply.
 
-It is rough, perhaps a third off: jobs that run side by side slow each other down, and the costs of
-all but the training are known only in multiples of a forward pass.
+The estimate is rough and may be a third off: jobs that run side by side slow each other down, and all
+but the training is counted in forward passes.
 
     python -m recurrence.estimation [--cores N] config.yaml [workflow/presets/NAME.yaml]
 """
@@ -24,23 +24,23 @@ from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
 
-# What a scene (and rendering) costs, in forward passes.
+# The cost of a scene (in each rendering), in forward passes.
 PASSES = {"record": 4.5, "perturbation": 45}
 DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
-JOB = 8  # seconds: a job's start
-FILES = {  # of each network: what is there when a job is done
+JOB = 8  # seconds: the start of a job
+FILES = {  # of each network, by the job that makes it
     "train": "model.safetensors",
     "record": "accuracy.csv",
     "decode": "decoding.csv",
     "perturb": "perturbation.csv",
 }
-REST = 120  # seconds: source images, scenes and their read-outs, tables, figures and the report
-TIMED = 1.0  # seconds, of each measurement
-SMALL = 25  # scenes in a batch that is not trained on
+REST = 120  # seconds: source images, scenes and decoding from them, tables, figures and the report
+TIMED = 1.0  # seconds for each measurement
+SMALL = 25  # scenes in a batch that is not for training
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """How long ``work`` takes: the mean over about ``TIMED`` seconds, once it is warm."""
+    """Seconds that ``work`` takes: the mean over about ``TIMED`` seconds, after a first run."""
     work()
     count, start = 0, time.perf_counter()
     while time.perf_counter() < start + TIMED:
@@ -52,7 +52,7 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[str, float]:
-    """Seconds of each job of one network."""
+    """Seconds for each job of one network."""
     network = RecurrentNetwork(interaction, config.network).to(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     batch, precision = config.training.batch, config.training.precision
@@ -67,7 +67,7 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
         optimizer.step()
 
     def passes(stage: str, block: Recording | Perturbation) -> float:
-        """Seconds of a scene in a stage that is made of forward passes."""
+        """Seconds for a scene in a stage that consists of forward passes."""
 
         @torch.inference_mode()
         def forward() -> None:
@@ -89,7 +89,7 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
 
 
 def remaining(config: Configuration, device: torch.device) -> list[float]:
-    """Seconds of what is left to do of each network, by the files in its folder."""
+    """Seconds left for each network, by the files that are missing in its folder."""
     run, left = config.run, []
     for interaction in run.interactions:
         cost = jobs(interaction, config, device)
@@ -101,9 +101,10 @@ def remaining(config: Configuration, device: torch.device) -> list[float]:
 
 
 def estimate(files: Sequence[Path], cores: str) -> str:
-    """A line on how long the run of the config ``files``, later over earlier, takes; what is done does not count.
+    """A line that says how long the rest of a run will take.
 
-    ``cores`` is as for snakemake: a number or ``all``. Raises what wrong files and values lead to.
+    ``files`` are its config files, later over earlier; ``cores`` is a number or ``all``, as for snakemake. Wrong files
+    and values raise exceptions of many types.
     """
     values: dict[str, Any] = {}
     for file in files:
@@ -125,7 +126,7 @@ def estimate(files: Sequence[Path], cores: str) -> str:
 
 
 def main() -> None:
-    """Print the estimate. Snakemake, which starts next, reports whatever is wrong, so nothing here stops a run."""
+    """Print the estimate. No error here stops a run: Snakemake, which starts next, reports what is wrong."""
     parser = argparse.ArgumentParser(description="Estimate how long a run takes.")
     parser.add_argument("--cores", default="all", help="as for snakemake: a number or all")
     parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")

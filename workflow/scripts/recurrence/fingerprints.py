@@ -1,4 +1,4 @@
-"""What code a rule's results depend on, so that an edit reruns the stages that use it and no others."""
+"""Fingerprints of the code that a rule runs, so that an edit reruns only the stages that use it."""
 
 import ast
 import hashlib
@@ -10,10 +10,10 @@ VALUES = "configuration"  # the part of the package whose values are in the rule
 
 
 def fingerprint(script: Path) -> str:
-    """A hash of a rule's script and of every module of this package that it imports, directly or not.
+    """A hash of a rule's script and of all modules of this package that it imports, directly or indirectly.
 
-    Comments, docstrings and layout do not count, and neither do the typed blocks of the configuration: they compute no
-    number, and their values are parameters of the rules.
+    Comments, docstrings and layout do not count. The typed blocks of the configuration do not count either: they
+    compute no number, and their values are parameters of the rules.
     """
     trees: dict[Path, ast.Module] = {}
     waiting = [script]

@@ -1,13 +1,13 @@
-"""The recurrent network (paper 2.1, 2.2 and A.2; SPEC 2): an explicit loop over timesteps, and over layers within one.
+"""The recurrent network (paper 2.1, 2.2 and A.2; docs/experiment.md 2): a loop over timesteps and layers.
 
-Every layer gets feedforward drive from the layer below and, from the second timestep on, recurrent
-flow: the sum of its lateral and top-down connections, computed from the activity of the timestep
-before. The two interact:
+Each layer gets feedforward drive from the layer below. From the second timestep on it also gets
+recurrent flow: the sum of its lateral and top-down connections, computed from the activity of the
+timestep before. The two interact:
 
 * multiplicative (Eq. 1): ``relu(drive) * (1 + flow)``, at the input ``clip(image * (1 + flow), 0,
   1)``
 * additive (Eq. 2): ``relu(drive + flow)``, at the input ``clip(image + flow, 0, 1)``
-* feedforward: there is no recurrent flow (the control that the paper's discussion asks for)
+* feedforward: no recurrent flow (a control that the paper's discussion suggests)
 """
 
 import json
@@ -31,10 +31,10 @@ from recurrence.storage import atomic, reading
 
 @dataclass(frozen=True)
 class Activity:
-    """What the layers do at one timestep, each (batch, channels, height, width) or (batch, units).
+    """The activity of the layers at one timestep, each (batch, channels, height, width) or (batch, units).
 
-    ``maps`` go along lateral connections; ``outputs`` are the pooled maps (the map itself at input
-    and fc) that go up and along top-down connections.
+    Lateral connections read ``maps``. Feedforward and top-down connections read ``outputs``: the
+    pooled maps, or the maps themselves at input and fc.
     """
 
     maps: dict[str, Tensor]
@@ -43,7 +43,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A forward pass: the logits (batch, 20), activity and recurrent flow of each timestep from the first on."""
+    """A forward pass: the logits (batch, 20), and the activity and recurrent flow at each timestep."""
 
     logits: Tensor
     activities: list[Activity]
@@ -52,7 +52,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Intervention:
-    """Replace the recurrent flow to ``layer`` at ``timestep`` by ``flow``, of that layer's map shape.
+    """Replace the recurrent flow to ``layer`` at ``timestep`` with ``flow``, which has the shape of the layer's map.
 
     The first timestep with a flow is ``FIRST_FLOW``.
     """
@@ -63,9 +63,10 @@ class Intervention:
 
 
 class RecurrentNetwork(nn.Module):
-    """The network of one interaction type; it has no other connections than the ones it uses.
+    """The network of one interaction type, with only the connections that it uses.
 
-    Weights are drawn as by the ``released`` code, or as the ``paper`` says (SPEC 2).
+    ``initialisation``: weights are drawn as in the ``released`` code, or as the ``paper`` says
+    (docs/experiment.md 2).
     """
 
     def __init__(self, interaction: str, block: Network, initialisation: str = "released") -> None:
@@ -83,7 +84,7 @@ class RecurrentNetwork(nn.Module):
             side[layer] = pooled[below] - kernel + 1
             pooled[layer] = side[layer] // POOL
         self.shapes: dict[str, tuple[int, ...]] = (
-            {  # of maps
+            {  # before pooling
                 layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
             }
             | {"fc": (units,)}
@@ -110,8 +111,7 @@ class RecurrentNetwork(nn.Module):
             source, target = name.split("_to_")
             if source == "fc":
                 return ToMap(units, self.shapes[target])  # type: ignore[arg-type]
-            # The largest stride up to the paper's (3 from conv1, 10 from conv2) that leaves no
-            # gaps.
+            # The largest stride without gaps, and at most the paper's: 3 from conv1, 10 from conv2.
             stride = min({"conv1": 3, "conv2": 10}[source], side[target] // pooled[source])
             size = side[target] - (pooled[source] - 1) * stride
             return UpConvolution(channels[source], channels[target], size, stride)
@@ -124,7 +124,7 @@ class RecurrentNetwork(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 if isinstance(module, nn.ConvTranspose2d) and initialisation == "released":
-                    continue  # these keep PyTorch's default there
+                    continue  # the released code keeps PyTorch's default here
                 nn.init.xavier_uniform_(module.weight)
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
@@ -132,7 +132,7 @@ class RecurrentNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.readout.weight.device
 
     def forward(
@@ -143,8 +143,9 @@ class RecurrentNetwork(nn.Module):
     ) -> Trajectory:
         """Run all timesteps on images (batch, 1, 100, 100).
 
-        ``undisturbed`` is the trajectory of the same images without the ``intervention`` that it is given
-        with: what comes before that, in time and within its timestep, is not computed again.
+        ``undisturbed`` is the trajectory of the same images without the ``intervention``. If it is
+        given, nothing before the intervention is computed again, neither earlier timesteps nor
+        lower layers.
         """
         image = image.contiguous(memory_format=torch.channels_last)
         activities: list[Activity] = []
@@ -171,7 +172,7 @@ class RecurrentNetwork(nn.Module):
         return Trajectory(self.readout(read), activities, flows)
 
     def recurrent_flow(self, previous: Activity) -> dict[str, Tensor]:
-        """The flow to each layer, in the shape of its map, from the activity of the timestep before."""
+        """The flow to each layer, in the shape of its map, from the activity at the ``previous`` timestep."""
         terms: dict[str, list[Tensor]] = {}
         for layer, connection in self.lateral.items():
             terms.setdefault(layer, []).append(connection(previous.maps[layer]))
@@ -187,7 +188,7 @@ class RecurrentNetwork(nn.Module):
         start: str = "input",
         below: Activity | None = None,
     ) -> Activity:
-        """The activity of one timestep, given the recurrent flow; layers under ``start`` are taken from ``below``."""
+        """Compute one timestep with this recurrent flow; layers below ``start`` are copied from ``below``."""
         first = LAYERS.index(start)
         maps = {layer: below.maps[layer] for layer in LAYERS[:first]} if below else {}
         outputs = {layer: below.outputs[layer] for layer in LAYERS[:first]} if below else {}
@@ -236,9 +237,9 @@ def _total(terms: Iterable[Tensor]) -> Tensor:
 def save_network(
     path: str | Path, network: RecurrentNetwork, block: Network, **provenance: Any
 ) -> None:
-    """Write the weights; the file's metadata hold the interaction, the ``network`` block and ``provenance`` as JSON.
+    """Write the weights. The file's metadata have the interaction, the ``network`` block and ``provenance`` as JSON.
 
-    All of it is one entry, ``about``: safetensors writes several in any order, and equal networks must be equal files.
+    They are one entry, ``about``: safetensors writes several in any order, but equal networks must be equal files.
     """
     metadata = {"interaction": network.interaction, "network": block.plain(), **provenance}
     weights = {
@@ -253,8 +254,8 @@ def load_network(
 ) -> RecurrentNetwork:
     """Read a network written by :func:`save_network`, ready for inference.
 
-    Raises ``ValueError`` that names the file when it is no such file, its weights do not fit its
-    own description, or it is not of the ``interaction`` and ``block``.
+    Raises ``ValueError``, naming the file, if it is not such a file, if its weights do not fit its
+    metadata, or if it has another ``interaction`` or ``block``.
     """
     damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, ValidationError)
     with reading(path, "is not a network of this project: {}", *damage):
@@ -271,7 +272,5 @@ def load_network(
         differences = "; ".join(
             f"{key} is {stored.get(key)}, not {expected[key]}" for key in differing
         )
-        raise ValueError(
-            f"{path} is another network than the configuration asks for: {differences}"
-        )
+        raise ValueError(f"{path} is not the network of this configuration: {differences}")
     return network.to(device).eval()

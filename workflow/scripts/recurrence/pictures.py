@@ -1,4 +1,4 @@
-"""Figures made of images: scenes, input maps over time, an example perturbation (SPEC 7)."""
+"""Figures made of images: scenes, input maps over time, an example of a perturbation (docs/experiment.md 7)."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ VARIANTS = {
     "category_within": "category\n(within)",
     "category_between": "category\n(between)",
 }
-MORE_EXAMPLES = 8  # at most so many in figure S3
+MORE_EXAMPLES = 8  # at most, in figure S3
 
 
 def _tiles(
@@ -94,14 +94,14 @@ def _head(axes: Axes, text: str) -> None:
 
 
 def _foot(axes: Axes, text: str) -> None:
-    """Write a remark under an image, from its left edge on."""
+    """Write a note under an image, from its left edge."""
     axes.text(
         0, -0.04, text, transform=axes.transAxes, ha="left", va="top", fontsize=6.5, color="0.25"
     )
 
 
 def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
-    """Frame the quadrant of an image in which the target lies."""
+    """Frame the quadrant of an image that has the target."""
     corner = (0.5 * horizontal + 0.01, 0.5 * (1 - vertical) + 0.01)
     axes.add_patch(
         Rectangle(corner, 0.48, 0.48, transform=axes.transAxes, fill=False, ec=TARGET, lw=1.1)

@@ -1,9 +1,9 @@
-"""Cluttered scenes (paper 2.3 and A.1; SPEC 1): recipes that say what a scene holds, and their altered copies.
+"""Cluttered scenes (paper 2.3 and A.1; docs/experiment.md 1): recipes of what is in a scene, and their altered copies.
 
 A *recipe* is everything random about a scene, as plain arrays. Scene ``index`` of a stream is drawn
-from its own block of a counter-based generator, so it is the same scene whatever the batch size,
-shard or process it is made in. The altered copies of the perturbation experiment (SPEC 5) are edits
-of a recipe. :mod:`recurrence.rendering` paints them.
+from its own block of a counter-based generator. So it is the same scene in any batch, shard or
+process. The altered copies of the perturbation experiment (docs/experiment.md 5) are changed recipes.
+:mod:`recurrence.rendering` paints recipes.
 """
 
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ from recurrence.names import ALTERATIONS, CANVAS
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Objects 0-3 are the back layer, 4-7 the front layer; object i sits in quadrant i mod 4.
+# Objects 0-3 are the back layer, 4-7 the front layer; object i is in quadrant i mod 4.
 OBJECTS = 8
 DRAWS_PER_OBJECT = 10
-DRAWS = 84  # per scene: eight objects, the target, two replacement images; a multiple of the generator's block of 4
+DRAWS = 84  # of a scene: eight objects, target, two replacement images; a multiple of 4, the generator's block
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Sources:
 
     @cached_property
     def first_of_class(self) -> Ints:
-        """Where each of the 20 categories begins in ``by_class``, and its end, (21,)."""
+        """Where each of the 20 categories starts in ``by_class``, and where the last one ends, (21,)."""
         return np.searchsorted(self.categories[self.by_class], np.arange(21))
 
     @classmethod
@@ -73,7 +73,7 @@ class SceneDistribution:
 
     @classmethod
     def of(cls, block: Distribution) -> Self:
-        """The same values as in a block of the configuration."""
+        """Take the values from a block of the configuration."""
         return cls(
             block.clutter,
             block.scale.small,
@@ -87,10 +87,10 @@ class SceneDistribution:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that makes ``n`` scenes; arrays are (n,) or (n, 8), with one column an object.
+    """Everything that defines ``n`` scenes; arrays are (n,) or (n, 8), with a column for each object.
 
-    ``second_factor`` and ``second_angle`` transform the object once more after ``factor`` and
-    ``angle`` (1 and 0: not at all); only the compounded alterations use them.
+    ``second_factor`` and ``second_angle`` transform the object once more, after ``factor`` and
+    ``angle``. Only compounded alterations use them; otherwise they are 1 and 0.
     """
 
     target: Ints  # (n,) index of the target, 4-7
@@ -100,10 +100,10 @@ class Recipe:
     angle: Floats  # (n, 8) degrees
     second_angle: Floats  # (n, 8) degrees
     centre: Ints  # (n, 8, 2) row and column, pixels
-    blocks: Ints  # (n, 8, 9) block k of the drawn object shows block blocks[k] of the intact one
+    blocks: Ints  # (n, 8, 9) block k of the painted object is block blocks[k] of the intact one
     present: npt.NDArray[np.bool_]  # (n, 8)
     large: Ints  # (n,) scale class of the target
-    within: Ints  # (n,) an image of another class of the target's dataset
+    within: Ints  # (n,) an image of another class in the target's dataset
     between: Ints  # (n,) an image of the other dataset
 
     def __len__(self) -> int:
@@ -114,7 +114,7 @@ class Recipe:
         return replace(self, present=np.arange(OBJECTS) == self.target[:, None])
 
     def labels(self, sources: Sources) -> dict[str, Ints]:
-        """The variables of the target, each (n,), as SPEC 1 codes them."""
+        """The labels of the target, each (n,), coded as in docs/experiment.md 1."""
         scene = np.arange(len(self))
         category = sources.categories[self.image[scene, self.target]]
         row, column = self.centre[scene, self.target].T
@@ -129,7 +129,7 @@ class Recipe:
 
 
 def _permutation(rank: Ints) -> Ints:
-    """The permutations of nine blocks with these lexicographic ranks, (..., 9). Rank 0 is the identity."""
+    """The permutations (..., 9) of nine blocks with these lexicographic ranks. Rank 0 is the identity."""
     remaining = np.broadcast_to(np.arange(9), (*rank.shape, 9)).copy()
     chosen = np.empty_like(remaining)
     for position, base in enumerate((40320, 5040, 720, 120, 24, 6, 2, 1, 1)):
@@ -141,7 +141,7 @@ def _permutation(rank: Ints) -> Ints:
 
 
 def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices: range) -> Recipe:
-    """Draw the recipes of the scenes ``indices`` (consecutive) of the stream ``seed``."""
+    """Draw the recipes of the scenes ``indices`` (consecutive) in the stream ``seed``."""
     n = len(indices)
     generator = np.random.Philox(key=seed, counter=indices.start * (DRAWS // 4))
     raw = generator.random_raw(n * DRAWS).reshape(n, DRAWS)
@@ -173,9 +173,9 @@ def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices
     middle = CANVAS // 4 + CANVAS // 2 * np.stack([quadrant // 2, quadrant % 2], -1)
     jitter = distribution.location_jitter * (2 * np.stack([row_draw, column_draw], -1) - 1)
     is_target = np.arange(OBJECTS) == target[:, None]
-    # Any of the 9! - 1 permutations but the identity, which is the target's.
+    # One of the 9! - 1 permutations that are not the identity; the target has the identity.
     rank = np.where(is_target, 0, 1 + (shuffle_draw * 362_879).astype(np.int64))
-    # The target and the first few of the others are there.
+    # The target, and the first few of the other objects in a random order.
     present = np.where(is_target, -1.0, order_draw).argsort(1).argsort(1) <= distribution.clutter
 
     scene = np.arange(n)
@@ -197,7 +197,7 @@ def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices
 
 
 def _another_class(sources: Sources, image: Ints, uniform: Floats) -> Ints:
-    """For each image one of another class of its dataset, uniformly."""
+    """For each image, draw one of another class in its dataset, uniformly."""
     first_of = sources.first_of_class
     category = sources.categories[image]
     domain_start, domain_stop = first_of[category // 10 * 10], first_of[category // 10 * 10 + 10]
@@ -208,13 +208,13 @@ def _another_class(sources: Sources, image: Ints, uniform: Floats) -> Ints:
 
 
 def _other_dataset(first: Ints, image: Ints, uniform: Floats) -> Ints:
-    """For each image one of the other dataset, uniformly."""
+    """For each image, draw one of the other dataset, uniformly."""
     other = (image < first[1]).astype(np.int64)
     return first[other] + (uniform * np.diff(first)[other]).astype(np.int64)
 
 
 def alter(recipe: Recipe, variable: str, rendering: str, distribution: SceneDistribution) -> Recipe:
-    """The scenes with one variable of the target changed and everything else kept (SPEC 5).
+    """Change one variable of the target and keep everything else (docs/experiment.md 5).
 
     ``opposite`` gives the target the other value, as the paper's text says; ``compounded``
     transforms the already rotated or zoomed target once more, as the released script does. They

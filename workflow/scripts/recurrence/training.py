@@ -1,10 +1,10 @@
-"""Train one network (paper A.3; SPEC 3): one loop, scenes made on the fly, exact resume after a kill (on CPUs).
+"""Train one network (paper A.3; docs/experiment.md 3): one loop, scenes made on the fly, exact resume (on CPUs).
 
-Everything random is a function of the seed and the iteration, so the state that is kept to resume
-from is just the weights, the optimizer's moments, the iteration, the losses and the curve so far. It lies
-outside of the job's declared outputs, which Snakemake removes when a job fails, and is named by a
-hash of all that determines the result. The last one stays, without the moments: a job that is killed
-when it has trained, but before Snakemake knows, need not train again.
+Everything random depends only on the seed and the iteration. So the state to resume from is just
+the weights, the optimizer's moments, the iteration, the losses and the curve so far. Its file is not
+among the job's outputs, as Snakemake removes those when a job fails. Its name is a hash of all that
+determines the result. The last state is kept, without the moments: if the job is killed after its
+training but before Snakemake knows, nothing is trained again.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class DivergedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Streams:
-    """What scenes are drawn from on the fly: ``seed`` and the number of a scene determine it."""
+    """What scenes are drawn from: ``seed`` and a scene's number determine the scene."""
 
     training: Sources
     validation: Sources
@@ -50,7 +50,7 @@ class Streams:
 
 
 def learning_rate(iteration: int, block: Training) -> float:
-    """The learning rate at an iteration, from 1 on: a linear warm-up, the peak, a linear cool-down."""
+    """The learning rate at an iteration (from 1): a linear warm-up, the peak, a linear cool-down."""
     up = iteration / max(1, block.warmup)
     down = (block.iterations - iteration + 1) / max(1, block.cooldown)
     return block.learning_rate * min(1.0, up, down)
@@ -59,10 +59,10 @@ def learning_rate(iteration: int, block: Training) -> float:
 def distribution_at(
     iteration: int, distribution: SceneDistribution, block: Training
 ) -> SceneDistribution:
-    """What the scenes of an iteration are drawn from: clutter grows from none to all of it.
+    """The distribution of an iteration's scenes: clutter grows from none to all in ``curriculum`` iterations.
 
-    It takes the first ``curriculum`` iterations. From empty scenes a network learns in a few hundred iterations what
-    the objects look like; in full clutter it spends them at chance.
+    Without clutter, a network learns in a few hundred iterations what the objects look like. In full
+    clutter it stays at chance for that long.
     """
     share = iteration / max(1, block.curriculum)
     clutter = min(distribution.clutter, int(share * (distribution.clutter + 1)))
@@ -76,11 +76,11 @@ def train(
     state: Path,
     progress: "Progress",
 ) -> pd.DataFrame:
-    """Train ``network`` in place and return its training curve, one row a validation.
+    """Train ``network`` in place and return its training curve, one row for each validation.
 
-    ``state`` is the file to resume from. Raises :class:`DivergedError` when the loss or a weight is not finite, and
-    ``OSError`` when the state cannot be written, and the last good state stays; ``ValueError`` when
-    the state to resume from is damaged.
+    ``state`` is the file to resume from, if it exists. Raises :class:`DivergedError` if the loss or a
+    weight is not finite, ``OSError`` if the state cannot be written (in both cases the last good state
+    stays), and ``ValueError`` if the state to resume from is damaged.
     """
     network.train()
     device, distribution = network.device, streams.distribution
@@ -98,7 +98,9 @@ def train(
         for start in range(0, block.validation_scenes, VALIDATION_BATCH)
     ]
     stream, batch, last = derive_seed(streams.seed, "training"), block.batch, block.iterations
-    losses = torch.zeros(last, device=device)  # reading one would wait for its iteration to end
+    losses = torch.zeros(
+        last, device=device
+    )  # on the device: to read a loss, the CPU would wait for it
     iteration, curve = 0, []
     if state.exists():
         saved = _load(state, device)
@@ -168,7 +170,7 @@ def draw(
     seed: int,
     indices: range,
 ) -> tuple[Tensor, Tensor]:
-    """Scenes (n, 1, 100, 100) float32 and their categories (n,), on the device that ``paint`` paints on."""
+    """Draw scenes (n, 1, 100, 100) float32 and their categories (n,), on the device of ``paint``."""
     recipe = sample(sources, distribution, seed, indices)
     images = paint(recipe)
     return images, send(recipe.labels(sources)["category"], images.device)
@@ -191,7 +193,7 @@ def evaluate(
 def _check_finite(
     network: RecurrentNetwork, losses: Tensor, start: int, stop: int, block: Training
 ) -> None:
-    """Look at the losses of the iterations after ``start`` up to ``stop``, and at the weights they ended in."""
+    """Check the losses after iteration ``start`` up to ``stop``, and the weights."""
     finite = losses[start:stop].isfinite()
     if not finite.all():
         what, iteration = "loss is", start + int((~finite).int().argmax()) + 1
@@ -224,19 +226,19 @@ def _save(
     try:
         with atomic(path) as temporary:
             torch.save(state, temporary)
-    except (OSError, RuntimeError) as error:  # the latter is PyTorch's for the former
+    except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError instead of OSError
         raise OSError(f"{path} cannot be written (is the disk full?): {error}") from error
 
 
 def _load(path: Path, device: torch.device) -> dict[str, Any]:
-    wrong = "is damaged: delete it, and the training starts from its beginning ({})"
-    with reading(path, wrong, Exception):  # whatever the bytes of a broken file lead to
+    wrong = "is damaged: delete it, and the training starts from the beginning ({})"
+    with reading(path, wrong, Exception):  # a damaged file can raise anything
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return state
 
 
 def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
-    """Name the state of a training that ``determinants`` fix completely; remove those of others in ``folder``."""
+    """The state file of a training; ``determinants`` are all that its result depends on. Other states are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:16]
     state = folder / f"{key}.pt"
