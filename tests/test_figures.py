@@ -277,7 +277,7 @@ def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path)
     assert not re.search(r'(src|href)="(?!data:image|figures/fig|tables/|#)', page)
     assert "a&lt;b" in page and "a<b" not in page
     assert all(text in page for text in ("abc123", "numpy", "2.4.6", "iterations: 2500"))
-    assert f"{len(ours.decoding):,} linear decoders {len(ours.decoding):,} held" in page
+    assert f"{len(ours.decoding):,} linear decoders {len(ours.decoding):,} stopped" in page
     assert page.count('<td class="text"><span class="chip') == len(scorecard)
     assert not re.search(r"\bnan\b", re.sub(r"base64,\S+", "", page))
 

@@ -1,7 +1,7 @@
 """The paper's claims, (a) to (g), as tests of the scorecard. Imports no torch.
 
-A claim is a generator of tests. The rule of a test stands in its criterion and nowhere else; why it
-is as it is, and how often it errs, in docs/statistics.md.
+Each claim is a generator of tests. The criterion of a test states its rule. docs/statistics.md
+explains the rules and gives their error rates.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ SMALLEST_IMPORTANCE = 0.04
 SMALLEST_DIFFERENCE = 0.02  # of importance, between and within
 SMALLEST_LOSS = 0.02  # of accuracy
 SMALLEST_REDUCTION = 0.10  # of clutter
-# How networks differ where nothing was published; assumed, and counted like five published ones.
+# How much networks differ where nothing was published: assumed, with the weight of five published networks.
 CLUTTER_SPREAD = Spread(0.015, 4)
 LOSS_SPREAD = Spread(0.003, 4)
 
@@ -52,7 +52,7 @@ Checks = Iterator[Check]
 
 
 def _decodable(case: Case, claim: str, source: str) -> Checks:
-    """Two tests a layer: its weakest variable and timestep, and its growth."""
+    """Two tests for each layer: its weakest variable and timestep, and its growth."""
     name = "activation" if source == "activation" else "recurrent flow"
     timesteps = case.timesteps(source)
     for layer in LAYERS:
@@ -81,7 +81,7 @@ def _decodable(case: Case, claim: str, source: str) -> Checks:
 
 
 def _weakest(case: Case, claim: str, source: str, layer: str) -> Check | None:
-    """The read-out of a layer that is least above chance, which has to be; so all of them are."""
+    """The decoder of a layer that is least above chance. If it is above chance, all of them are."""
     checks = []
     for variable in AUXILIARY:
         rule = above(
@@ -102,12 +102,12 @@ def _weakest(case: Case, claim: str, source: str, layer: str) -> Check | None:
 
 
 def claim_a(case: Case) -> Checks:
-    """Read-outs of activations."""
+    """Decoding from activations."""
     return _decodable(case, "a", "activation")
 
 
 def claim_b(case: Case) -> Checks:
-    """Read-outs of the recurrent flow to every layer."""
+    """Decoding from the recurrent flow to every layer."""
     return _decodable(case, "b", "recurrent_flow")
 
 
@@ -128,7 +128,7 @@ def claim_c(case: Case) -> Checks:
 def claim_d(case: Case) -> Checks:
     """Each variable at conv1 and conv2, at its strongest timestep.
 
-    Where no timestep of the published networks passes, there is no such claim to reproduce and no test.
+    If the published networks pass at no timestep, there is nothing to reproduce and no test.
     """
     timesteps = case.perturbed_timesteps
     rule = above(
@@ -209,7 +209,7 @@ def claim_f(case: Case) -> Checks:
 
 
 def claim_g(case: Case) -> Checks:
-    """Category importance by the kind of the wrong category, mean over time."""
+    """Category importance, between minus within the datasets, mean over time."""
     timesteps = case.perturbed_timesteps
 
     def over_time(evidence: Evidence, layer: str, variable: str) -> Measurement:

@@ -1,7 +1,7 @@
 """How far networks are from the published ones, over all published cells. Imports no torch.
 
-A published network has a distance too: left out, from the mean of the other four. A network that is
-no farther away than the worst of these could be a sixth one of the authors'.
+A published network has a distance too: from the mean of the other four. A network that is no farther
+away than the worst published one could be one of the authors' networks.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ KEYS = {"decoding": ["source", *CELL], "importance": CELL}
 VALUES = {"decoding": "accuracy", "importance": "functional_importance"}
 # The mean size of a normal deviate, in standard deviations.
 MEAN_DEVIATE = float(np.sqrt(2 / np.pi))
-# Where chance alone moves a network by more than this share of the published range, it is not judged.
+# A network is not judged if chance alone moves it by more than this share of the published range.
 TOLERABLE_NOISE = 0.5
 
 
@@ -42,7 +42,7 @@ class Distance:
 
     @classmethod
     def between(cls, one: "pd.Series[float]", other: "pd.Series[float]") -> "Distance":
-        """The distance over the cells of ``one``. Equal values everywhere have no correlation: 0."""
+        """The distance over the cells of ``one``. Constant values have correlation 0."""
         other = other.reindex(one.index)
         flat = one.std() == 0 or other.std() == 0
         return cls(
@@ -53,28 +53,29 @@ class Distance:
 def cells(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
     """One interaction's cells of a quantity, mean over repeats: a column per instance.
 
-    ``table`` is that of decoding or perturbation. Read-outs are those of cluttered scenes, altered
-    copies those of the published rendering, ``compounded``. Location has two axes.
+    ``table`` is decoding or perturbation. Only cluttered scenes and the published rendering
+    (``compounded``) are used. The two axes of location are separate cells.
     """
     rows = _rows(table, quantity, interaction)
     return rows.pivot_table(index=KEYS[quantity], columns="instance", values=VALUES[quantity])
 
 
 def left_out(published: pd.DataFrame) -> list[Distance]:
-    """The distance of each published network from the mean of the others."""
+    """The distance of each published network from the mean of the other ones."""
     return [
         Distance.between(published[k], published.drop(columns=k).mean(axis=1)) for k in published
     ]
 
 
 def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
-    """Make the rows of distance.csv: a network and quantity each; columns are :data:`COLUMNS`.
+    """Make distance.csv: a row for each network and quantity, with the columns :data:`COLUMNS`.
 
-    ``published_...`` is the worst that a published network has, left out in turn. ``sampling_noise``
-    is the mean absolute difference that a network with the published means would have by the finite
-    number of its test scenes: ``scored`` and ``perturbed`` a repeat. ``within`` is whether a network
-    is no farther away than the worst published one; it is empty if noise is more than
-    :data:`TOLERABLE_NOISE` of the published distance, or a published cell is missing.
+    ``published_...`` is the worst value of a published network (each compared with the other four).
+    ``sampling_noise`` is the mean absolute difference that a network with exactly the published means
+    would have, as the number of test scenes is finite: ``scored`` and ``perturbed`` in a repeat.
+    ``within`` says whether a network is no farther away than the worst published one. It is empty if
+    the noise is more than :data:`TOLERABLE_NOISE` of the published distance, or if a published cell
+    is missing.
     """
     tables = {
         "decoding": (ours.decoding, published.decoding, scored),
@@ -126,7 +127,7 @@ def _distances(
 
 
 def _errors(table: pd.DataFrame, quantity: str, interaction: str, scenes: int) -> pd.DataFrame:
-    """The standard error of each cell by its test scenes: binomial, or by discordant answers."""
+    """The standard error of each cell due to its test scenes: binomial, or from discordant answers."""
     rows = _rows(table, quantity, interaction)
     if quantity == "importance":
         return pooled_errors(rows, scenes)

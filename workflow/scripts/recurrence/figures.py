@@ -1,4 +1,4 @@
-"""The paper's figures, from tables and example maps (SPEC 7). Imports no torch.
+"""The paper's figures, from tables and example maps (docs/experiment.md 7). Imports no torch.
 
 :func:`draw` makes any of them by its name. A figure about an interaction that the run has no
 networks of says so in its place, so that every run has all figures.
@@ -27,7 +27,7 @@ from recurrence.statistics import bands, per_instance, published_rendering, sele
 from recurrence.storage import atomic, read_table
 
 OWN_STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures look the same everywhere
+    "font.family": "DejaVu Sans",  # a part of matplotlib, so that figures look the same everywhere
     "font.size": 7.5,
     "axes.titlesize": 8.5,
     "axes.labelsize": 7.5,
@@ -44,12 +44,12 @@ OWN_STYLE: dict[str, Any] = {
     "legend.fontsize": 7.5,
     "pdf.fonttype": 42,
 }
-# Over the default style, so that the user's own settings do not count.
+# On top of the default style, so that the user's own settings do not count.
 STYLE: list[str | Path | dict[str, Any]] = [
     "default",
     OWN_STYLE,
 ]  # whatever the user's settings are
-# Okabe & Ito's colours, told apart by colour-blind readers too; markers repeat the distinction.
+# Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
 LAYER_STYLE: dict[Any, Any] = {
     "input": ("#0072B2", "o"),
     "conv1": ("#E69F00", "s"),
@@ -61,7 +61,7 @@ ORIGINAL, SYSTEMATIC, CONTROL = "#000000", "#D55E00", "#56B4E9"
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
-    """Write ``figure`` as PDF and PNG, without dates: a rerun gives the same bytes."""
+    """Write ``figure`` as PDF and PNG, without dates, so that a rerun gives the same bytes."""
     FigureCanvasAgg(figure)
     with mpl_style.context(STYLE):
         with atomic(pdf) as temporary:
@@ -71,7 +71,7 @@ def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
 
 
 def draw(name: str, files: Files, block: Figures) -> Figure:
-    """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they hold."""
+    """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they contain."""
     figure = FIGURES[name]
     functions = {**vars(diagrams), **vars(pictures), **globals()}
     with mpl_style.context(STYLE):
@@ -86,7 +86,7 @@ def percent(axes: Axes) -> None:
 def _line(
     axes: Axes, rows: pd.DataFrame, published: pd.DataFrame | None, colour: str, marker: str = "o"
 ) -> None:
-    """One line over ``timestep`` with its band; published means as a thin dashed line behind."""
+    """Draw a line over ``timestep`` with its band, and published means as a thin dashed line behind."""
     if published is not None and len(published):
         means = published.sort_values("timestep")
         axes.plot(
@@ -125,7 +125,7 @@ def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
 
 
 def decoding(files: Files, block: Figures, source: str, interactions: Sequence[str]) -> Figure:
-    """Read-out accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
+    """Decoding accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
     ours = {name: _decoding_bands(files["decoding"], source, name) for name in interactions}
     ours = {name: frame for name, frame in ours.items() if len(frame)}
     if not ours:
@@ -176,7 +176,7 @@ def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame
 
 
 def accuracies(files: Files, block: Figures, interaction: str) -> Figure:
-    """Accuracy without and under the location perturbation and its control, by layer (4C)."""
+    """Accuracy of original, systematic and control for location, by layer (4C)."""
     variable = "location"
     figure = Figure(figsize=(WIDTH, 2.35), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
@@ -291,7 +291,7 @@ def distances(files: Files, block: Figures) -> Figure:
 
 
 def _scatter(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame) -> None:
-    """The cells that both have: means over networks, and the range of ours as a thin line."""
+    """Draw the cells that both have: means over networks, and the range of ours as a thin line."""
     ours = ours[ours.index.isin(published.index)]
     if ours.empty:
         axes.set_axis_off()
@@ -314,7 +314,7 @@ def _scatter(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame) -> None:
 
 
 def _range(distances: Sequence[Distance]) -> str:
-    """From the nearest network to the farthest, in words."""
+    """The range from the nearest to the farthest network, as text."""
     differences, correlations = zip(
         *((d.difference, d.correlation) for d in distances), strict=True
     )

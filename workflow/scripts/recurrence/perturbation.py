@@ -1,8 +1,8 @@
-"""Does the network use what its recurrent flow carries? Interventions and functional importance (paper 3.2; SPEC 5).
+"""Does the network use its recurrent flow? Interventions and functional importance (paper 3.2; docs/experiment.md 5).
 
-At one layer and timestep the recurrent flow is replaced: *systematic*, by the flow that the same
-network has on an altered copy of the scene; *control*, by the original flow plus the same
-difference with its elements permuted.
+The recurrent flow is replaced at one layer and timestep. *Systematic*: with the flow that the same
+network has for an altered copy of the scene. *Control*: with the original flow plus the same
+difference, its elements permuted.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from recurrence.job import Progress
 
 BATCH = 25  # scenes
-CANDIDATES = 50  # scenes among which an example is looked for
+CANDIDATES = 50  # scenes to search for an example
 EXAMPLE = ("location_horizontal", "input", 3)  # variable, layer and timestep of figures 4A and 4B
 RENDERED_TWICE = ("scale", "orientation")  # the altered copies that differ between the renderings
 COLUMNS = [
@@ -56,7 +56,7 @@ ORIGINAL: Key = ("original", "", "", 0, "")
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the perturbation experiment of one network is made on."""
+    """The network, scenes and seed of a perturbation experiment."""
 
     network: RecurrentNetwork
     sources: Sources
@@ -70,11 +70,11 @@ class Experiment:
 
     @cached_property
     def paint(self) -> Renderer:
-        """From recipes to scenes on the network's device."""
+        """Paints recipes as scenes on the network's device."""
         return renderer(self.sources, self.network.device)
 
     def permutations(self, indices: range) -> dict[str, Tensor]:
-        """For each layer, one random permutation (n, elements) of its map for each of the scenes ``indices``."""
+        """For each layer, a random permutation (n, elements) of its map for each of the scenes ``indices``."""
         key = derive_seed(self.seed, "perturbation control")
         drawn: dict[str, list[np.ndarray[Any, Any]]] = {layer: [] for layer in LAYERS}
         for index in indices:
@@ -121,7 +121,7 @@ def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -
 def _count_hits(
     experiment: Experiment, indices: range, renderings: list[str], hits: dict[Key, Tensor]
 ) -> None:
-    """Add the numbers of right answers on the scenes ``indices`` to ``hits``; they stay on the device."""
+    """Add the numbers of right answers on the scenes ``indices`` to ``hits``, which stay on the device."""
     network, recipe = experiment.network, experiment.recipe(indices)
     images, permutations = experiment.paint(recipe), experiment.permutations(indices)
     category = send(recipe.labels(experiment.sources)["category"], network.device)
@@ -155,7 +155,7 @@ def _count_hits(
 
 
 def discordant(original: Tensor, systematic: Tensor, control: Tensor) -> dict[str, Tensor]:
-    """Which of the scenes (n,) are answered right under one of the two perturbations alone, by columns."""
+    """Which scenes (n,) are answered right under only one of the two perturbations, by column."""
     alone = {"control_only": control & ~systematic, "systematic_only": systematic & ~control}
     return alone | {f"{kind}_original": scenes & original for kind, scenes in alone.items()}
 
@@ -163,7 +163,7 @@ def discordant(original: Tensor, systematic: Tensor, control: Tensor) -> dict[st
 def replacements(
     original: Trajectory, altered: Trajectory, permutations: Mapping[str, Tensor]
 ) -> list[tuple[str, int, dict[str, Tensor]]]:
-    """The flows to put in place at every (layer, timestep): ``systematic`` and ``control``."""
+    """The replacements for each layer's flow at each timestep: ``systematic`` and ``control``."""
     made = []
     for t, flows in enumerate(original.flows):
         for layer, flow in flows.items():
@@ -175,7 +175,7 @@ def replacements(
 
 @torch.inference_mode()
 def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Write one scene on which a systematic perturbation changes a right answer and its control does not.
+    """Write a scene for which a systematic perturbation changes a right answer, and its control does not.
 
     The perturbation is :data:`EXAMPLE`. The first of :data:`CANDIDATES` scenes is taken if there is
     no such one. A network without that recurrent flow gets a file without datasets.

@@ -1,4 +1,4 @@
-"""One self-contained page about a run: scorecard, figures, tables, provenance. Imports no torch.
+"""The report of a run, one self-contained page: scorecard, figures, tables, provenance. Imports no torch.
 
 The page refers to nothing outside itself but the PDFs in the folder ``figures`` beside it, and
 holds no time stamp.
@@ -75,18 +75,18 @@ def render(
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a number for people; a dash for nan."""
+    """A number for people to read; a dash for nan."""
     return "\u2013" if pd.isna(value) else f"{value:.{digits}f}".replace("-", "\u2212")
 
 
 def interval(mean: Band, digits: int = 3) -> str:
-    """Mean and half-width of the authors' 95 % band, or the mean alone when there is one instance."""
+    """Mean and half-width of the authors' 95 % band, or only the mean for one instance."""
     half = "" if mean.instances < 2 else f" \u00b1 {(mean.high - mean.low) / 2:.{digits}f}"
     return number(mean.mean, digits) + half
 
 
 def limits(row: Mapping[str, float]) -> str:
-    """Write the limits of a row of the scorecard."""
+    """The limits of a row of the scorecard, as text."""
     lower, upper = row["lower_limit"], row["upper_limit"]
     if np.isnan(upper):
         return f"above {number(lower)}"
@@ -94,12 +94,12 @@ def limits(row: Mapping[str, float]) -> str:
 
 
 def embedded(path: Path) -> str:
-    """Write a PNG as a data address."""
+    """A PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def headline(ours: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per interaction: number of networks, test accuracy on cluttered scenes (%), and published."""
+    """For each interaction: number of networks, test accuracy on cluttered scenes (%), and the published one."""
     rows = []
     for name, group in select(ours, image="cluttered").groupby("interaction", sort=False):
         ours_band, published_band = (
@@ -127,7 +127,7 @@ Cells = Mapping[tuple[Any, ...], Band]
 
 
 def _cells(frame: pd.DataFrame, keys: Sequence[str], value: str, factor: float = 1) -> Cells:
-    """Take the band of ``factor`` times ``value`` for each combination of ``keys``."""
+    """The band of ``factor`` times ``value`` for each combination of ``keys``."""
     return {
         tuple(key): band(factor * group[value])
         for key, group in frame.groupby(list(keys), sort=False)
@@ -139,7 +139,7 @@ def _text(cells: Cells, key: tuple[Any, ...], digits: int = 3) -> str:
 
 
 def tables(ours: Tables, published: Tables) -> list[dict[str, Any]]:
-    """Make the compact tables of the page: title, note, head and rows of text."""
+    """The tables of the page: title, note, head and rows, as text."""
     made = [
         accuracy_table(ours, published),
         decoding_table(ours, published),
@@ -159,7 +159,7 @@ def accuracy_table(ours: Tables, published: Tables) -> dict[str, Any]:
     reference = _cells(published.accuracy.assign(image="cluttered"), keys, "accuracy", 100)
     return {
         "title": "Test accuracy (%)",
-        "note": "Clean scenes show the target alone; the networks were trained on cluttered ones.",
+        "note": "Clean scenes show only the target; the networks were trained on cluttered scenes.",
         "head": ["interaction", "scenes", "instances", "accuracy", "published"],
         "text": 2,
         "rows": [
@@ -232,7 +232,7 @@ def importance_table(ours: Tables, published: Tables) -> dict[str, Any]:
 
     return {
         "title": "Functional importance",
-        "note": f"Rendering of the altered copies: {rendering}. In grey the published means.",
+        "note": f"Rendering of the altered copies: {rendering}. Grey: the published means.",
         "head": [
             "interaction",
             "layer",
@@ -256,7 +256,7 @@ def ablation_table(ablation: pd.DataFrame) -> dict[str, Any]:
     columns = ["accuracy_intact", "accuracy_ablated", "lost"]
     return {
         "title": "Ablation of the fc lateral connection (%)",
-        "note": "Test accuracy of the trained network, and with the connection taken away.",
+        "note": "Test accuracy of the trained networks, with and without the connection.",
         "head": ["interaction", "intact", "ablated", "lost"],
         "text": 1,
         "rows": [
@@ -276,7 +276,7 @@ def clutter_table(clutter: pd.DataFrame) -> dict[str, Any]:
     cells = {column: _cells(clutter, ["interaction", "timestep"], column) for column in columns}
     return {
         "title": "Clutter at the input over time",
-        "note": "Energy of the input map (sum of squares) outside the target's mask.",
+        "note": "Energy of the input map (sum of squares) outside the target.",
         "head": ["interaction", "what", *(f"t = {t}" for t in timesteps)],
         "text": 2,
         "rows": [

@@ -26,18 +26,20 @@ from recurrence.verdicts import (
 )
 
 # The smallest differences of numbers that count; of importance it is that of the claims.
-SMALLEST_ACCURACY = 0.03  # of test accuracy, and of decoding that is a mean over many read-outs
-SMALLEST_DECODING = 0.05  # of a single read-out
-# The test scenes behind a published accuracy of decoding and importance: the means of all repeats.
+SMALLEST_ACCURACY = (
+    0.03  # of test accuracy, and of decoding accuracies that are means over many decoders
+)
+SMALLEST_DECODING = 0.05  # of a single decoder
+# The test scenes behind a published decoding accuracy and importance, which are means of all repeats.
 PUBLISHED_SCENES = (2_000, 5_000)
 WIDTH = 100  # of the summary
 COLUMNS = tuple(field.name for field in fields(Row))
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, TOO_FEW)
 EXPLANATIONS = {
-    CANNOT_TELL: "the interval reaches across a limit: more networks or test scenes are needed.",
+    CANNOT_TELL: "a limit is inside the interval: more networks or test scenes are needed.",
     TOO_FEW: f"the test accuracy is more than {100 * SHORT_OF_TRAINING:.0f} points below the "
-    "published one. In such networks neither a missing effect tells anything, nor one that is "
-    "missing as published.",
+    "published one. When networks have learned so little, a missing effect shows nothing, whether "
+    "it was published or not.",
 }
 
 
@@ -77,9 +79,9 @@ def published_numbers(case: Case) -> Checks:
 
 
 def scene_numbers(table: pd.DataFrame, published: list[Evidence], scored: int) -> list[Row]:
-    """Compare read-outs from the scenes themselves with the published ones from the input, t = 1.
+    """Compare decoding from the scenes themselves with the published values from the input, t = 1.
 
-    They need no network, so a failure is never for want of training. Ours vary over repeats on
+    It needs no network, so training is no reason for a failure. Our values vary over repeats with
     different scenes, the published ones over the networks of both interactions.
     """
     table = table.assign(group=table["variable"].replace(GROUPS))
@@ -152,8 +154,8 @@ JUDGES = (
 def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
     """Test each claim and number, for each interaction that the paper has: columns as in Row.
 
-    ``scored`` and ``perturbed`` are the test scenes per repeat of decoding and of perturbation. What
-    the run has no data for has no row.
+    ``scored`` and ``perturbed`` are the test scenes in a repeat of decoding and of perturbation. Without
+    data there is no row.
     """
     present = [
         name for name in PUBLISHED_INTERACTIONS if (ours.accuracy["interaction"] == name).any()
@@ -176,7 +178,7 @@ def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.Da
 
 
 def pattern(scorecard: pd.DataFrame) -> str:
-    """Say in a sentence whether the whole pattern is the published one."""
+    """A sentence that says whether the whole pattern is the published one."""
     rows = select(scorecard, claim="distance")
     far = rows[rows["verdict"].isin([NOT_REPRODUCED, TOO_FEW])]
     if rows.empty:
@@ -190,11 +192,11 @@ def pattern(scorecard: pd.DataFrame) -> str:
         return "The pattern is NOT the published one. " + "; ".join(parts) + "."
     if (rows["verdict"] == CANNOT_TELL).any():
         return "Too few test scenes, or cells, to tell whether the pattern is the published one."
-    return "The pattern is the published one, as far as published networks are from each other."
+    return "The pattern is the published one: no farther away than the published networks are from each other."
 
 
 def summary(scorecard: pd.DataFrame, accuracy: pd.DataFrame, run: str) -> str:
-    """Tell in plain text the accuracies and how many rows of each claim were reproduced."""
+    """A plain text with the accuracies, and how many rows of each claim were reproduced."""
     count = (scorecard["verdict"] == REPRODUCED).sum()
     headline = f"Run '{run}': {count} of {len(scorecard)} tests reproduced."
     lines = [headline, *textwrap.wrap(pattern(scorecard), WIDTH), ""]

@@ -1,7 +1,7 @@
-"""Tables of a run, what they say about each network, and bands over networks. Imports no torch.
+"""Tables of a run, what they show for each network, and bands over networks. Imports no torch.
 
-Everything is judged per network instance: repeats are averaged first, variables are grouped second,
-and bands and intervals are taken over instances last (docs/experiment.md 4 and 5).
+First repeats are averaged within each network, then variables are grouped, and last bands and
+intervals are computed over networks (docs/experiment.md 4 and 5).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from recurrence.names import AUXILIARY, GROUPS
 from recurrence.storage import read_table
 
 Values = npt.NDArray[np.float64]
-CELL = ["layer", "timestep", "variable"]  # what an importance is of
+CELL = ["layer", "timestep", "variable"]  # an importance belongs to such a cell
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Band:
 def band(values: npt.ArrayLike) -> Band:
     """Mean +- 1.96 population sd / sqrt(n) over instances: the authors' band, for figures and tables.
 
-    It is narrower than an interval for few networks should be; the scorecard has its own
+    For few networks it is too narrow; the scorecard uses intervals of its own
     (:mod:`recurrence.verdicts`).
     """
     sample = np.asarray(values, dtype=np.float64)
@@ -48,8 +48,8 @@ def band(values: npt.ArrayLike) -> Band:
 def per_instance(frame: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
     """One row per instance and key: ``value``, mean over repeats, then over grouped variables.
 
-    ``keys`` name columns of ``frame`` beside interaction and instance, ``variable`` among them;
-    location is the mean of its two axes and category (of perturbations) the mean of within and
+    ``keys`` are columns of ``frame`` besides interaction and instance, and include ``variable``.
+    Location is the mean of its two axes; category (of perturbations) is the mean of within and
     between.
     """
     columns = ["interaction", "instance", *keys]
@@ -71,8 +71,8 @@ def bands(frame: pd.DataFrame, keys: Sequence[str], value: str) -> pd.DataFrame:
 def concatenate(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Concatenate per-instance tables ``.../<interaction>/instance<k>/<name>.csv``.
 
-    A table without the columns interaction and instance (training.csv) gets them from its path; one
-    with a header alone (a network without recurrence has nothing to perturb) adds nothing.
+    A table without the columns interaction and instance (training.csv) gets them from its path. A
+    table with only a header adds nothing (a network without recurrence has nothing to perturb).
     """
     frames = []
     for path in map(Path, paths):
@@ -93,7 +93,7 @@ def select(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
 
 
 def published_rendering(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows rendered as the published ones (``compounded``), or else the first way."""
+    """Keep the rows with the rendering of the published ones (``compounded``), or else the first one."""
     if "rendering" not in frame or frame.empty:
         return frame
     present = frame["rendering"].unique()
@@ -135,7 +135,7 @@ class Measurement:
 
     @property
     def sample(self) -> Values:
-        """The values that there are."""
+        """The values without nan."""
         return self.values[~np.isnan(self.values)]
 
     @property
@@ -144,15 +144,15 @@ class Measurement:
         return float(self.sample.mean()) if self.sample.size else float("nan")
 
     def __sub__(self, other: "Measurement") -> "Measurement":
-        """The difference within each network, with errors as if on different scenes: no less than it is."""
+        """The difference within each network. Its error, as if on different scenes, is an upper bound."""
         return Measurement(self.values - other.values, float(np.hypot(self.error, other.error)))
 
 
 def average(parts: Sequence[Measurement], independent: bool = False) -> Measurement:
     """The mean of quantities within each network.
 
-    Their errors are averaged, which is the most that they can amount to, or combined as those of
-    ``independent`` quantities.
+    Their errors are averaged, which is an upper bound, or combined as those of ``independent``
+    quantities.
     """
     errors = np.array([part.error for part in parts])
     error = float(np.sqrt((errors**2).sum())) / len(parts) if independent else errors.mean()
@@ -165,16 +165,16 @@ def binomial_error(fraction: float, scenes: float) -> float:
 
 
 def importance_errors(perturbation: pd.DataFrame, perturbed: int) -> pd.Series:
-    """The standard error that its scenes give each functional importance, by row.
+    """The standard error of each functional importance due to its scenes, by row.
 
     Importance is the ratio of two means over the same scenes: D (1 where the answer is right under
     the control alone, -1 where it is under the systematic perturbation alone) over O (1 where the
     unperturbed answer is right). The error of a ratio R is that of the mean of D - R O, divided by
-    the mean of O (Cochran 1977, 2.11). One more discordant scene is assumed than was counted, as
-    none among few does not mean never.
+    the mean of O (Cochran 1977, 2.11). One discordant scene is added to those counted, as
+    none among few scenes does not mean never.
 
-    Tables without counts, as the published ones, are taken as if the three answers to a scene had
-    nothing to do with each other, on ``perturbed`` scenes: the error is then larger than it was.
+    In tables without counts, such as the published ones, the three answers to a scene are taken as
+    independent, on ``perturbed`` scenes. The error is then too large.
     """
     original, ratio = perturbation["accuracy_original"], perturbation["functional_importance"]
     if "n" in perturbation:
@@ -201,19 +201,19 @@ def pooled_errors(perturbation: pd.DataFrame, perturbed: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one interaction's networks show. Frames have a column per instance.
+    """The results of one interaction's networks. Frames have a column per instance.
 
     ``decoding`` (source, layer, timestep, variable) and ``importance`` (layer, timestep, variable)
-    hold grouped variables; importance has the two category variables too. ``importance_error``
-    is the standard error of each raw variable's importance, ``scored`` the test scenes behind one
-    decoding accuracy.
+    have grouped variables; importance has the two category variables too. ``importance_error`` is the
+    standard error of each ungrouped variable's importance; ``scored`` is the number of test scenes
+    behind one decoding accuracy.
     """
 
     accuracy: Measurement
     decoding: pd.DataFrame
     importance: pd.DataFrame
     importance_error: "pd.Series[float]"
-    loss: Measurement  # of accuracy, by the fc-lateral ablation
+    loss: Measurement  # of accuracy, when the fc lateral connection is removed
     clutter: pd.DataFrame  # (timestep): clutter energy relative to t = 1
     scored: int
 
@@ -252,13 +252,13 @@ class Evidence:
         return sorted({t for s, _, t, _ in self.decoding.index if s == source})
 
     def decoded(self, source: str, layer: str, variable: str, timestep: int) -> Measurement:
-        """Give the decoding accuracy. Location is read out twice, an axis each."""
+        """The decoding accuracy. Location has two decoders, one for each axis."""
         values = row_of(self.decoding, (source, layer, timestep, variable))
         scenes = self.scored * (2 if variable == "location" else 1)
         return Measurement(values, binomial_error(Measurement(values).mean, scenes))
 
     def auxiliary(self, source: str, layers: Sequence[str], timestep: int) -> Measurement:
-        """Give the accuracy, mean over the auxiliary variables and ``layers``."""
+        """The decoding accuracy, mean over the auxiliary variables and ``layers``."""
         return average(
             [
                 average(
@@ -270,26 +270,26 @@ class Evidence:
         )
 
     def important(self, layer: str, variable: str, timestep: int) -> Measurement:
-        """Give the functional importance, with errors of its two halves averaged where it is a mean of two."""
+        """The functional importance. If it is a mean of two variables, their errors are averaged."""
         values = row_of(self.importance, (layer, timestep, variable))
         halves = [raw for raw, group in GROUPS.items() if group == variable] or [variable]
         errors = [self.importance_error.get((layer, timestep, half), np.nan) for half in halves]
         return Measurement(values, float(np.mean(errors)))
 
     def clutter_left(self, timestep: int) -> Measurement:
-        """Give the clutter left at the input; the error by its scenes is small and left out."""
+        """The clutter left at the input. Its error due to the scenes is small and left out."""
         return Measurement(row_of(self.clutter, timestep))
 
 
 def row_of(frame: pd.DataFrame, key: tuple[str | int, ...] | int) -> Values:
-    """Give the values of one row, or nothing but nan where the frame has no such row."""
+    """The values of one row; nan if the frame has no such row."""
     if key not in frame.index:
         return np.full(max(1, frame.shape[1]), np.nan)
     return np.asarray(frame.to_numpy(dtype=np.float64)[frame.index.get_loc(key)])
 
 
 def repeats(frame: pd.DataFrame) -> int:
-    """The number of repeats in a table; the published ones are means over theirs."""
+    """The number of repeats in a table; 1 in the published ones, which are means over repeats."""
     return max(1, frame["repeat"].nunique()) if "repeat" in frame else 1
 
 
@@ -298,7 +298,7 @@ def _wide(frame: pd.DataFrame, keys: list[str], value: str) -> pd.DataFrame:
 
 
 def _ablation_loss(ablation: pd.DataFrame | None, interaction: str) -> Measurement:
-    """The accuracy lost without the fc lateral connection, and its error by discordant answers, if counted."""
+    """The accuracy lost without the fc lateral connection, and its error if discordant answers were counted."""
     if ablation is None:
         return Measurement(np.empty(0))
     rows = select(ablation, interaction=interaction, removed="fc")

@@ -1,6 +1,6 @@
-"""What a person sees of a run: one line a job, the share that is done, and the time left for all of it.
+"""What the terminal shows of a run: one line for each job, the share that is done, and the time left.
 
-Snakemake's own messages stay as they are in its log file, which it names at the end.
+The log file has Snakemake's own messages, unchanged. Snakemake prints its name at the end.
 """
 
 import logging
@@ -10,12 +10,12 @@ from typing import Any
 
 from recurrence.job import CLEAR_LINE, duration
 
-STOPPED = "Stopped. What is finished is kept, and the same command goes on from there."
+STOPPED = "Stopped. Finished files are kept, and the same command goes on from there."
 CHATTER = ("Select jobs to execute", "Removing temporary output")
 
 
 def work(config: Mapping[str, Any]) -> dict[str, float]:
-    """The work of a job of each rule about a network, in forward passes of a scene (see ``estimation``)."""
+    """The work of one job of each rule for networks, in forward passes of a scene (see ``estimation``)."""
     training, decoding, perturbation = (config[b] for b in ("training", "decoding", "perturbation"))
     altered = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
     return {
@@ -27,9 +27,9 @@ def work(config: Mapping[str, Any]) -> dict[str, float]:
 
 
 class JobLines(logging.Filter):
-    """A filter for the handler that writes to the terminal: it drops Snakemake's messages about jobs for shorter ones.
+    """A filter for the handler of the terminal: it replaces Snakemake's messages about jobs with shorter ones.
 
-    ``counts`` are the jobs of each rule, ``works`` is from :func:`work`, and ``parallel`` jobs run at a time.
+    ``counts`` has the number of jobs for each rule, ``works`` is from :func:`work`; ``parallel`` jobs run at a time.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class JobLines(logging.Filter):
         self.stopped = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the handler shows a message of Snakemake as it is."""
+        """Whether the handler shows a message of Snakemake unchanged."""
         event, facts = getattr(getattr(record, "event", None), "name", ""), record.__dict__
         message = str(record.msg)
         if message.startswith("Terminating processes on user request"):
@@ -77,12 +77,12 @@ class JobLines(logging.Filter):
 
     def _say(self, text: str) -> None:
         terminal = getattr(getattr(self.handler, "stream", None), "isatty", lambda: False)()
-        clear = CLEAR_LINE if terminal else ""  # of a line of progress
+        clear = CLEAR_LINE if terminal else ""  # removes a progress line
         record = logging.LogRecord("", logging.INFO, "", 0, clear + text, None, None)
         self.handler.emit(record)
 
     def _time_left(self) -> str:
-        """The time until all is done, once a job of a network was measured."""
+        """The time until all jobs are done, once one for a network has been measured."""
         means = {rule: sum(taken) / len(taken) for rule, taken in self.seconds.items()}
         measured = [rule for rule in self.works if rule in means]
         if not measured:

@@ -1,7 +1,7 @@
-"""How a row of the scorecard is judged: intervals, limits, verdicts. Imports no torch.
+"""How rows of the scorecard are judged: intervals, limits, verdicts. Imports no torch.
 
-One rule holds for all rows: the 95 % interval of what a run measured has to lie between the row's
-limits. docs/statistics.md gives the reasons, and how often each row errs.
+All rows follow one rule: the 95 % interval of the measured value must lie between the row's limits.
+docs/statistics.md gives the reasons, and the error rate of each row.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ NOT_REPRODUCED = "not reproduced"
 CANNOT_TELL = "cannot tell"
 TOO_FEW = "too few iterations to tell"
 WORST_FIRST = (NOT_REPRODUCED, CANNOT_TELL, REPRODUCED)
-# A failed claim tells nothing about networks whose test accuracy is this far below the published one.
+# If test accuracy is this far below the published one, a failed claim shows nothing.
 SHORT_OF_TRAINING = 0.10
 CONFIDENCE = 0.95
-# So many networks, as many as the paper has, speak for themselves about their spread.
+# With this many networks (as in the paper) their own spread is used alone.
 FEW = 5
-# A number agrees within so many standard deviations between the published networks.
+# A number agrees if it is within this many standard deviations of the published networks.
 REACH = 2.5
 
 
@@ -50,10 +50,10 @@ class Interval:
     def of(cls, ours: Measurement, spread: Spread, tests: int = 1, others: int = 0) -> "Interval":
         """Student's interval of a mean over networks, widened by the error of their test scenes.
 
-        Fewer networks than :data:`FEW` do not tell how much they differ: their variance is pooled
-        with that of ``spread``. ``tests`` of which the best is taken share the 5 % (Bonferroni).
-        With ``others`` it is the interval of the difference to a mean over so many published
-        networks, placed around ours; both variances are pooled.
+        Fewer networks than :data:`FEW` do not show how much they differ, so their variance is pooled
+        with that of ``spread``. If the best of several ``tests`` is used, they share the 5 %
+        (Bonferroni). With ``others`` it is the interval of the difference from a mean over so many
+        published networks, placed around ours; both variances are pooled.
         """
         sample = ours.sample
         prior = spread.freedom if others or sample.size < FEW else 0
@@ -67,9 +67,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Rule:
-    """The limits between which an interval has to lie (nan: there is none), and the rule in words.
+    """The limits between which an interval must lie (nan: no limit), and the rule in words.
 
-    ``absence`` marks a rule that networks without the effect fulfil; ``trained`` is false for what
+    ``absence`` marks a rule that networks without the effect pass; ``trained`` is false if the value
     does not depend on training; ``tests`` and ``others`` are those of :meth:`Interval.of`.
     """
 
@@ -83,7 +83,7 @@ class Rule:
 
     @property
     def margin(self) -> float:
-        """Half the distance of two limits."""
+        """Half the distance between the two limits."""
         return (self.upper - self.lower) / 2
 
     def interval(self, ours: Measurement, spread: Spread) -> Interval:
@@ -93,9 +93,10 @@ class Rule:
     def verdict(self, ours: Measurement, spread: Spread, published: float = float("nan")) -> str:
         """Judge a measurement.
 
-        Reproduced: the interval lies between the limits. Not reproduced: it does not, and lies beyond
-        one or leaves out what is expected: the middle of two limits (no effect, the published value),
-        or the ``published`` value where there is one limit. Else it cannot be told.
+        Reproduced: the interval lies between the limits. Not reproduced: it does not, and it either
+        lies beyond a limit or does not include the expected value. Expected is the middle of two
+        limits (no effect, or the published value), or ``published`` if there is only one limit.
+        Otherwise the test cannot tell.
         """
         if not ours.sample.size or not np.isfinite(ours.error):
             return CANNOT_TELL
@@ -122,9 +123,9 @@ def absent(limit: float, criterion: str) -> Rule:
 def agreement(published: Measurement, smallest: float) -> Rule:
     """An equivalence test for a published number.
 
-    The margin is the ``smallest`` difference that counts or, where the published networks lie far
-    apart, :data:`REACH` of their standard deviations; but no more than the published value, so that
-    no effect never agrees with one.
+    The margin is the ``smallest`` difference that counts or, if the published networks differ much,
+    :data:`REACH` of their standard deviations. It is at most the published value, so that no effect
+    never agrees with an effect.
     """
     mean, deviation = published.mean, Spread.between(published.sample).deviation
     margin = max(smallest, min(REACH * deviation, abs(mean)))
@@ -141,7 +142,7 @@ def agreement(published: Measurement, smallest: float) -> Rule:
 
 @dataclass(frozen=True)
 class Case:
-    """An interaction to be judged: our evidence, the published, the run's other interaction."""
+    """An interaction to judge: our evidence, the published evidence, and the run's other interaction."""
 
     interaction: str
     ours: Evidence
@@ -150,16 +151,16 @@ class Case:
 
     @property
     def short(self) -> bool:
-        """Whether our test accuracy is so far below the published that failing tells nothing."""
+        """Whether our test accuracy is so far below the published one that failing shows nothing."""
         return self.ours.accuracy.mean < self.published.accuracy.mean - SHORT_OF_TRAINING
 
     def timesteps(self, source: str) -> list[int]:
-        """Timesteps of read-outs that both have."""
+        """Timesteps at which both were decoded."""
         return sorted({*self.ours.timesteps(source)} & {*self.published.timesteps(source)})
 
     @property
     def perturbed_timesteps(self) -> list[int]:
-        """Timesteps of perturbations that both have."""
+        """Timesteps at which both were perturbed."""
         ours, published = (e.importance.index for e in (self.ours, self.published))
         return sorted({t for _, t, _ in ours} & {t for _, t, _ in published})
 
@@ -169,10 +170,10 @@ UNPUBLISHED = Measurement(np.empty(0))
 
 @dataclass(frozen=True)
 class Check:
-    """A test of the scorecard: what is measured, and the rule that it has to fulfil.
+    """A test of the scorecard: a measured value and its rule.
 
-    ``spread`` is that of the published networks, or one that is assumed where nothing was
-    published; ``others`` are the verdicts on what has to hold beside the value that is shown.
+    ``spread`` is that of the published networks, or an assumed one if nothing was published.
+    ``others`` are verdicts on other values that must pass too.
     """
 
     claim: str
@@ -190,7 +191,7 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """The verdict, whatever the networks' training."""
+        """The verdict, without regard to training."""
         verdicts = (
             self.rule.verdict(self.ours, self.spread, self.published.mean),
             *self.others,
@@ -200,8 +201,8 @@ class Check:
     def row(self, case: Case) -> "Row":
         """The row of the scorecard."""
         verdict, rule = self.verdict, self.rule
-        tells_nothing = verdict == NOT_REPRODUCED or (rule.absence and verdict == REPRODUCED)
-        if rule.trained and case.short and tells_nothing:
+        shows_nothing = verdict == NOT_REPRODUCED or (rule.absence and verdict == REPRODUCED)
+        if rule.trained and case.short and shows_nothing:
             verdict = TOO_FEW
         interval = self.interval
         return Row(
@@ -236,5 +237,5 @@ class Row:
     verdict: str
     lower_limit: float
     upper_limit: float
-    sampling_error: float  # the standard error of the mean by the finite number of test scenes
+    sampling_error: float  # standard error of the mean due to the finite number of test scenes
     criterion: str
