@@ -45,8 +45,7 @@ help:
 
 reproduce: $(CONFIGS) $(INSTALLED)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.estimation --cores $(CORES) $(CONFIGS)
-	@trap 'echo "Stopped. Finished files are kept, and the same command goes on from there."' INT; \
-		$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
+	@$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
 	@echo
 	@cat $(RESULTS)/scorecard.txt
 	@echo

@@ -193,14 +193,40 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
 
 
-def test_one_core_and_two_give_the_same_tables(finished: Study, tmp_path: Path) -> None:
-    study = Study(tmp_path, TINY)
-    told = study.snakemake("--cores", "1")
+RC = "image.origin: lower\nfont.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n"
+SETTINGS = {
+    "PYTHONOPTIMIZE": "2",
+    "LC_ALL": "C",
+    "OMP_NUM_THREADS": "64",
+    "MPLBACKEND": "svg",
+    "MATPLOTLIBRC": "matplotlibrc",
+}
+
+
+def test_one_core_and_other_settings_of_the_machine_give_the_same(
+    finished: Study, tmp_path: Path
+) -> None:
+    study = Study(tmp_path / "My Drive \u00fc", TINY)
+    (study.folder / "matplotlibrc").write_text(RC)
+    told = study.snakemake("--cores", "1", env=os.environ | SETTINGS, umask=0o077)
     assert told.returncode == 0, told.stdout + told.stderr
     one, two = (s.folder / "results/tiny" for s in (study, finished))
-    for model in one.rglob("model.safetensors"):
-        assert model.read_bytes() == (two / model.relative_to(one)).read_bytes()
+    for kind, count in (("model.safetensors", 6), ("fig*.png", 14), ("fig*.pdf", 14)):
+        files = sorted(one.rglob(kind))
+        assert len(files) == count
+        for file in files:
+            assert file.read_bytes() == (two / file.relative_to(one)).read_bytes(), file
     assert_same_tables(one, two)
+
+
+def test_without_docstrings_and_asserts_a_wrong_configuration_is_told(tmp_path: Path) -> None:
+    study = Study(tmp_path, overlay_of("network.timestep", 4))
+    told = study.snakemake("--dry-run", env=os.environ | {"PYTHONOPTIMIZE": "2"})
+    assert told.returncode != 0
+    assert (
+        'network.timestep: there is no such key: did you mean "timesteps"?'
+        in told.stdout + told.stderr
+    )
 
 
 @pytest.mark.long
@@ -283,6 +309,29 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
             told,
         )
         assert f"{left} networks to do" in told
+
+
+@pytest.mark.parametrize(
+    ("overlay", "cores", "said"),
+    [
+        ("run:\n\tname: a\n", "2", ""),
+        ("network: {timestep: 4}\n", "2", ""),
+        ("run: {}\n", "half", "No estimate of the time: "),
+    ],
+)
+def test_the_estimate_stops_no_run(tmp_path: Path, overlay: str, cores: str, said: str) -> None:
+    (tmp_path / "overlay.yaml").write_text(overlay)
+    files = (ROOT / "config.yaml", tmp_path / "overlay.yaml")
+    told = subprocess.run(
+        [sys.executable, "-m", "recurrence.estimation", "--cores", cores, *files],
+        cwd=ROOT / "workflow/scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONOPTIMIZE": "2"},
+    )
+    assert told.stdout.startswith(said) and bool(told.stdout) == bool(said)
+    assert "Traceback" not in told.stderr
 
 
 def overlay_of(key: str, value: Any) -> dict[str, Any]:
