@@ -58,7 +58,7 @@ def install(project: Path, torch: str | None, uv: str | None) -> None:
     )
     if link.is_symlink():
         link.unlink()
-    venv.create(environment, clear=True, with_pip=not uv, symlinks=True)
+    venv.create(environment, clear=True, with_pip=True, symlinks=True)
     if environment != link:
         shutil.rmtree(link, ignore_errors=True)
         link.symlink_to(environment)
