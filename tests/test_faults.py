@@ -237,7 +237,7 @@ def test_a_folder_without_write_access_is_reported_before_any_job(
     (study.folder / place).symlink_to("/sys/fs")  # not even root can make a file there
     told = study.snakemake()
     assert told.returncode != 0
-    assert f"nothing can be written in the folder {named}" in told.stderr
+    assert f"no file can be written in the folder {named}" in told.stderr
     assert "make it writable, or run a copy of the project elsewhere" in told.stderr
     assert not list(study.folder.glob("data/**/*.h5"))
     (study.folder / place).unlink()

@@ -1,5 +1,5 @@
-"""The configuration of a run: typed blocks, rules about keys together, and what is said about mistakes.
+"""The configuration of a run: typed blocks, rules about several keys, and messages about mistakes.
 
-Code here computes no number: what it lets through is in the parameters of the rules. So it does not count in
+Code here computes no number, and the values are parameters of Snakemake's rules. So it does not count in
 :func:`recurrence.fingerprints.fingerprint`.
 """

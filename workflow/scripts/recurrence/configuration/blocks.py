@@ -1,7 +1,7 @@
 """The configuration: one class for each block of config.yaml, with types, ranges, units and rules.
 
-The text under a key is its description. ``workflow/schemas/config.schema.json`` and ``docs/configuration.md`` are made
-from these classes.
+The text below a key describes it. ``workflow/schemas/config.schema.json`` and ``docs/configuration.md`` are made from
+these classes.
 """
 
 import json
@@ -25,7 +25,7 @@ from recurrence.names import FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDE
 
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
 
-# --- what a key is annotated with ----------------------------------------------------------------
+# --- annotations of keys -------------------------------------------------------------------------
 
 
 def _odd(number: int) -> int:
@@ -85,65 +85,65 @@ Scenes = Annotated[int, _unit("scenes")]
 Iterations = Annotated[int, Field(le=10**9), _unit("iterations")]
 Repeats = Annotated[int, Field(ge=1, le=10000)]
 Channel = Annotated[int, Field(ge=1, le=1024), _unit("feature maps")]
-_PRECISION = """bfloat16 is mixed precision, the faster on a GPU and on a CPU with bfloat16 arithmetic; float32 is that
-of the paper."""
+_PRECISION = """bfloat16 is mixed precision, which is faster on a GPU and on a CPU with bfloat16 arithmetic. The paper
+has float32."""
 Precision = Annotated[
     Literal["bfloat16", "float32"], Field(description=_PRECISION.replace("\n", " "))
 ]
 
-_SCENES = _remade("scenes and all that is made from them")
-_NETWORKS = _remade("networks and all that is made with them")
-_NEW_NETWORKS = _remade("networks that are not there yet, tables, figures, the report")
-_TEST_SCENES = _remade("test scenes, recordings and all read-outs")
-_RECORDINGS = _remade("recordings and their read-outs")
-_READ_OUTS = _remade("recordings and all read-outs")
+_SCENES = _remade("scenes and everything made from them")
+_NETWORKS = _remade("networks and everything made with them")
+_NEW_NETWORKS = _remade("only new networks; tables, figures, the report")
+_TEST_SCENES = _remade("test scenes, recordings and all decoding")
+_RECORDINGS = _remade("recordings and decoding from them")
+_READ_OUTS = _remade("recordings and all decoding")
 _NOTHING = _remade("nothing")
 
 # --- blocks --------------------------------------------------------------------------------------
 
 
 class Block(BaseModel):
-    """A block of the configuration: all keys are required, no others are allowed, and a value is of its type."""
+    """A block of the configuration: all keys are required, no others are allowed, and values must have their type."""
 
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
         frozen=True,
         allow_inf_nan=False,
-        regex_engine="python-re",  # the default one has no lookahead
+        regex_engine="python-re",  # the default has no lookahead
         use_attribute_docstrings=True,
     )
 
     def plain(self) -> dict[str, Any]:
-        """The values in mappings, keys sorted: Snakemake holds other orders for other parameters."""
+        """The values in plain mappings with sorted keys: to Snakemake another order would be another parameter."""
         return json.loads(json.dumps(self.model_dump(), sort_keys=True))
 
 
 class Checkpoints(Block):
-    """Networks that are not trained but imported: the authors' released state dicts (OSF project pf4u5).
+    """The authors' released networks (OSF project pf4u5) to import instead of training.
 
-    The block network must be theirs, as in config.yaml.
+    The block network must be that of the released networks, as in config.yaml.
     """
 
     multiplicative: Files
-    """One file for each instance, in their order, relative to the working directory or absolute; or none, and the
-    networks are trained."""
+    """One file for each instance, in order; paths are absolute or relative to the working directory. If the list is
+    empty, the networks are trained."""
     additive: Files
     """The same for the additive networks."""
 
 
 class Run(Block):
-    """What a run is called and which networks it has."""
+    """The name of a run, and its networks."""
 
-    name: Annotated[Name, _remade("all but source images and scenes, in a folder of its own")]
-    """Results go to results/<name>. A run with other values and the same name replaces them."""
+    name: Annotated[Name, _remade("everything but source images and scenes, in another folder")]
+    """Results are in results/<name>. A run with other values but the same name replaces them."""
     interactions: Annotated[list[str], *_some_of(INTERACTIONS), _NEW_NETWORKS]
-    """How recurrent flow meets feedforward drive (paper, Eq. 1 and 2). feedforward has no recurrence: the control that
-    the paper's discussion asks for."""
+    """How recurrent flow and feedforward drive interact (paper, Eq. 1 and 2). feedforward has no recurrence: a
+    control that the paper's discussion suggests."""
     instances: Annotated[int, Field(ge=1, le=1000), _unit("networks"), _NEW_NETWORKS]
-    """Networks per interaction, each from a seed of its own. The paper has 5; bands need 2 or more."""
+    """Networks for each interaction, from different seeds. The paper has 5; bands need 2 or more."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), _SCENES]
-    """All that is random in a run follows from this number."""
+    """Everything random in a run is derived from this number."""
     checkpoints: Annotated[Checkpoints, _remade("the networks of that interaction")]
 
 
@@ -151,44 +151,45 @@ class Data(Block):
     """The source images."""
 
     source: Literal["full", "sample"]
-    """full is all of MNIST and Fashion-MNIST, downloaded if they are not here; sample is the small part of both in
-    tests/sample, to try the workflow without a network."""
+    """full: all of MNIST and Fashion-MNIST, downloaded if they are missing. sample: the small part of both in
+    tests/sample, to try the workflow without the internet."""
     folder: Folder
-    """Where shards and test scenes are kept, relative to the working directory or absolute. Runs on the same images
-    and with the same data.validation share it; the sample needs another one than the full data."""
+    """The folder for source images and test scenes, absolute or relative to the working directory. Runs with the
+    same images and the same data.validation share it. The sample needs another folder than the full data."""
     files: Annotated[AnyFolder, _NOTHING]
-    """A folder with idx files that you have, plain or gzipped, in mnist/ and fashion/ below it (or in torchvision's
-    layout). Downloads are kept there too. Their content is verified, so that moving them reruns nothing."""
+    """The folder for the datasets' idx files, plain or gzipped, in mnist/ and fashion/ (or in torchvision's layout):
+    your own files, or the downloaded ones. Their content is checked, so moving them reruns nothing."""
     validation: Annotated[int, Field(ge=1, le=59999), _unit("images")]
-    """The first images of each training set that are set aside for validation scenes; the others are trained on.
-    Fewer than there are (60,000 a dataset; 800 in the sample). The paper has 5,000."""
+    """The number of images for validation scenes: the first ones of each training set. The others are for training.
+    It must be less than the number of images (60,000 in each dataset, 800 in each of the sample). The paper has
+    5,000."""
 
 
 class Scale(Block):
-    """The size of objects, as a factor on 28 pixels; one of two classes, plus jitter."""
+    """The size of objects, as a factor on 28 pixels: one of two classes, plus jitter."""
 
     small: Annotated[float, Field(gt=0, le=4)]
-    """Factor of the class small. At least 3 pixels must be left of an object after jitter."""
+    """The factor of the class small. With jitter, an object must still have at least 3 pixels."""
     large: Annotated[float, Field(gt=0, le=4)]
-    """Factor of the class large, more than small. Objects must stay on the canvas (100 x 100 pixels)."""
+    """The factor of the class large, more than small. Objects must stay on the canvas (100 x 100 pixels)."""
     jitter: Annotated[float, Field(ge=0, le=2)]
-    """A uniform random number between -jitter and jitter is added to the factor."""
+    """The largest random change: a uniform number from -jitter to jitter is added to the factor."""
 
 
 class Orientation(Block):
-    """The rotation of objects; one of two classes, plus jitter."""
+    """The rotation of objects: one of two classes, plus jitter."""
 
     angle: Annotated[float, Field(gt=0, lt=180), _unit("degrees")]
     """The two classes are +angle and -angle."""
     jitter: Annotated[float, Field(ge=0, le=90), _unit("degrees")]
-    """A uniform random number between -jitter and jitter is added; less than angle."""
+    """The largest random change: a uniform number from -jitter to jitter is added. Less than angle."""
 
 
 class Location(Block):
-    """Where objects are; in each of the four quadrants, plus jitter."""
+    """The place of objects in their quadrant."""
 
     jitter: Annotated[float, Field(ge=0, le=25), _unit("pixels")]
-    """Centres are at 25 or 75 on each axis, plus a uniform random number between -jitter and jitter."""
+    """The largest random change: centres are at 25 or 75 on each axis, plus a uniform number from -jitter to jitter."""
 
 
 class Poses(Block):
@@ -203,17 +204,17 @@ class Distribution(Poses):
     """The distribution of cluttered scenes."""
 
     clutter: Annotated[int, Field(ge=0, le=7), _unit("objects")]
-    """Clutter objects beside the target, out of 7. They are shuffled in 3 x 3 blocks."""
+    """The number of objects besides the target. They are cut into 3 x 3 blocks, which are shuffled."""
 
 
 class TestScenes(Distribution):
     """The cluttered scenes that networks are trained and tested on (paper 2.3 and A.1)."""
 
     set: Annotated[Name, _TEST_SCENES]
-    """Names the test scenes, which are kept in <data.folder>/scenes/<set>. Give runs that differ in this block or in
-    run.seed different sets, or each makes the scenes of the other anew."""
+    """A name for the test scenes, which are in <data.folder>/scenes/<set>. If two runs differ in this block or in
+    run.seed, give them different names. Otherwise each of them replaces the scenes of the other."""
     shard: Annotated[Scenes, Field(ge=1, le=100000), _TEST_SCENES]
-    """Test scenes in a file. A run records 100 files at most."""
+    """Test scenes in a file. A run can use at most 100 files."""
 
 
 class Channels(Block):
@@ -229,13 +230,12 @@ class Network(Block):
     """The recurrent network (paper 2.1, 2.2 and A.2). The published one is the default."""
 
     timesteps: Annotated[int, Field(ge=1, le=100)]
-    """Sweeps over the layers. The first has no recurrence, so that recurrent networks need 2 or more."""
+    """The number of timesteps. The first one has no recurrence, so recurrent networks need 2 or more."""
     channels: Channels
     kernel: Kernel
-    """Pixels along a side of the feedforward and lateral convolutions. The largest leaves conv2 a pixel after
-    pooling."""
+    """The side of feedforward and lateral convolutions. With the largest, conv2 has one pixel after pooling."""
     units: Annotated[int, Field(ge=1, le=16384), _unit("units")]
-    """Units of the fc layer. Weights from fc to the maps grow with it; they are most of the network."""
+    """Units of the fc layer. The weights from fc to the maps, which are most of the network, grow with it."""
     lateral: Annotated[list[str], *_some_of(LAYERS[1:], 0)]
     """Layers with a lateral connection to themselves."""
     topdown: Annotated[list[str], *_some_of(TOPDOWN, 0)]
@@ -246,39 +246,41 @@ class Training(Block):
     """Training (paper A.3). presets/paper.yaml has the paper's values; the default is a faster recipe."""
 
     initialisation: Literal["released", "paper"]
-    """How weights are drawn. released is the authors' code, which leaves transposed convolutions at PyTorch's default;
-    paper is Xavier everywhere, as the paper says."""
+    """How weights are initialised. released: as in the authors' code, which leaves transposed convolutions at
+    PyTorch's default. paper: Xavier everywhere, as the paper says."""
     iterations: Annotated[Iterations, Field(ge=1)]
-    """Steps of the optimizer. Time and, up to the paper's 300,000, accuracy grow with it."""
+    """Steps of the optimizer. More take longer and, up to the paper's 300,000, give a higher accuracy."""
     batch: Annotated[Scenes, Field(ge=1, le=65536)]
-    """Scenes in a step. All of them are new; none is seen twice."""
+    """Scenes in a step. All scenes are new; none is used twice."""
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    """The learning rate of Adam, at its peak."""
+    """The learning rate of Adam at its peak."""
     warmup: Annotated[Iterations, Field(ge=0)]
-    """Iterations over which the learning rate rises linearly from 0 to its peak; at most iterations."""
+    """The first iterations, in which the learning rate rises linearly from 0 to its peak. At most
+    training.iterations."""
     cooldown: Annotated[Iterations, Field(ge=0)]
-    """Iterations, the last ones, over which the learning rate falls linearly from its peak to 0; warm-up and cool-down
-    together are at most iterations."""
+    """The last iterations, in which the learning rate falls linearly from its peak to 0. Warm-up and cool-down
+    together are at most training.iterations."""
     curriculum: Annotated[Iterations, Field(ge=0)]
-    """Iterations, the first ones, over which the clutter of training scenes grows from none to scenes.clutter; at most
-    iterations. 0, as in the paper: all clutter from the start."""
+    """The first iterations, in which the clutter of training scenes grows from none to scenes.clutter. At most
+    training.iterations. 0, as in the paper: all clutter from the start."""
     clip_norm: Annotated[float, Field(gt=0, le=10**6)] | None
-    """Gradients with a larger norm are scaled down to this one, against divergence; null for none."""
+    """Gradients with a larger norm are scaled down to this norm, to prevent divergence. null: no limit."""
     precision: Precision
     validation_scenes: Annotated[Scenes, Field(ge=1, le=10**6)]
     """Scenes in a validation."""
     validate_every: Annotated[Iterations, Field(ge=1)]
-    """Iterations between validations, each a row of training.csv; at most iterations."""
+    """Iterations between validations; each is a row of training.csv. At most training.iterations."""
     checkpoint_every: Annotated[Iterations, Field(ge=1)]
-    """Iterations between the states that a killed training goes on from; the fewer, the less is lost."""
+    """Iterations between checkpoints. A killed training goes on from the last one, so fewer iterations lose less
+    time."""
 
 
 class Recording(Block):
     """The recording of activations and recurrent flow on test scenes."""
 
     scenes: Annotated[Scenes, Field(ge=1, le=10**6)]
-    """Test scenes, also for the test accuracy. Enough for decoding (repeats x scenes); up to 0.4 MB of disk each and
-    network, until decoded. The paper has 10,000."""
+    """Test scenes to record; the test accuracy is for these too. At least decoding.repeats x decoding.scenes. For
+    each network, a scene takes up to 0.4 MB of disk until it is decoded. The paper has 10,000."""
     precision: Precision
 
 
@@ -286,52 +288,55 @@ class KeptRecording(Recording):
     """The recording of activations and recurrent flow on test scenes."""
 
     keep: Flag
-    """Whether to keep activations.h5 of each network after it was decoded."""
+    """Whether to keep each network's recording, activations.h5, after decoding."""
 
 
 class ReadOuts(Block):
-    """Linear read-outs of any features."""
+    """Linear decoding from any features."""
 
     scenes: Annotated[Scenes, Field(ge=2, le=100000), _READ_OUTS]
-    """Scenes in a repeat, to fit and to score. The paper has 1,000."""
+    """Scenes in a repeat, for fitting and scoring. The paper has 1,000."""
     fit: Annotated[Scenes, Field(ge=1, le=99999), _READ_OUTS]
-    """How many of these the read-out is fitted on; it is scored on the others. The paper has 800."""
+    """How many of these scenes a decoder is fitted on. It is scored on the others. The paper has 800."""
     variables: Annotated[list[str], *_some_of(LABELS), _READ_OUTS]
-    """What about the target is read out. domain is digit or fashion."""
+    """What is decoded about the target. domain is digit or fashion."""
     max_iter: Annotated[int, Field(ge=1, le=10**7), _unit("iterations"), _READ_OUTS]
-    """Iterations of the solver at most, as in scikit-learn's LinearSVC (1,000 is its default)."""
+    """The largest number of iterations of the solver, as in scikit-learn's LinearSVC (default 1,000)."""
 
 
 class NetworkReadOuts(ReadOuts):
-    """Linear read-outs of the recordings."""
+    """Linear decoding from the recordings."""
 
     repeats: Repeats
-    """Repeats, each on other scenes. The paper has 10."""
+    """Repeats, each with other scenes. The paper has 10."""
     sources: Annotated[list[str], *_some_of([*FIRST_TIMESTEP])]
-    """What is read out, the activations of the layers or the recurrent flow to them."""
+    """What to decode from: the activations of the layers, the recurrent flow to them, or both."""
     images: Annotated[list[str], *_some_of(["cluttered", "clean"])]
-    """Activations of which images, the scenes or their targets alone on black. The paper has cluttered."""
+    """The images whose activations are decoded. cluttered: the scenes. clean: only their targets, on black. The
+    paper has cluttered."""
 
 
 class Decoding(NetworkReadOuts):
-    """Linear read-outs of the recordings (paper 3.1 and A.4)."""
+    """Linear decoding from the recordings (paper 3.1 and A.4)."""
 
-    scene_repeats: Annotated[Repeats, _remade("read-outs of the scenes, the scorecard, the report")]
-    """Repeats of the read-outs from the scenes themselves, which need no network and tell whether scenes and read-out
-    are the paper's. They cost seconds each."""
+    scene_repeats: Annotated[
+        Repeats, _remade("decoding from the scenes, the scorecard, the report")
+    ]
+    """Repeats of decoding from the scenes themselves. This needs no network, and shows whether scenes and decoder
+    are those of the paper. Each repeat takes seconds."""
 
 
 class Perturbation(Poses):
-    """Recurrent flow replaced by that of altered scenes (paper 3.2 and A.5). Scenes have no jitter there."""
+    """Recurrent flow is replaced with that of altered scenes (paper 3.2 and A.5), which have no jitter."""
 
     repeats: Repeats
-    """Repeats, each on other scenes. The paper has 5."""
+    """Repeats, each with other scenes. The paper has 5."""
     scenes: Annotated[Scenes, Field(ge=1, le=100000)]
     """Scenes in a repeat. The paper has 1,000."""
     precision: Precision
     renderings: Annotated[list[str], *_some_of(RENDERINGS)]
-    """How scale and orientation of the target are altered. opposite gives it the other value, as the paper's text says;
-    compounded transforms it once more, as the released script does, whose numbers are the published ones."""
+    """How the target's scale and orientation are altered. opposite: it gets the other value, as the paper says.
+    compounded: it is transformed once more, as in the released script, which gave the published numbers."""
 
 
 class Figures(Block):
@@ -340,22 +345,22 @@ class Figures(Block):
     published: Flag
     """Whether to draw the published means as thin lines behind ours."""
     examples: Annotated[Scenes, Field(ge=1, le=12)]
-    """Scenes in figures 3B and S2B; figure S3 shows up to eight more of the twelve that are kept."""
+    """Scenes in figures 3B and S2B. Figure S3 shows up to eight more; twelve are kept."""
     dpi: Annotated[int, Field(ge=30, le=1200), _unit("dots per inch")]
     """Dots per inch of the PNG files."""
 
 
 class Compute(Block):
-    """Where and how jobs run. Nothing here triggers a rerun."""
+    """Where and how jobs run. A change here reruns nothing."""
 
     device: Device
-    """auto is cuda where there is one, else cpu."""
+    """auto: cuda if there is one, else cpu."""
     threads: Annotated[int, Field(ge=1, le=1024), _unit("threads")]
     """Threads of a job. Two networks side by side on two cores are faster than one network on both."""
 
 
 class Configuration(Block):
-    """The configuration of a run, one block per stage."""
+    """The configuration of a run, with a block for each stage."""
 
     run: Run
     data: Annotated[Data, _remade("everything")]
@@ -371,7 +376,7 @@ class Configuration(Block):
     @model_validator(mode="wrap")
     @classmethod
     def _rules(cls, values: Any, validated: ModelWrapValidatorHandler[Self]) -> Self:
-        """Report broken rules about keys together along with wrong values."""
+        """Report broken rules about several keys together with wrong values."""
         block, problems = None, []
         try:
             block = validated(values)

@@ -1,4 +1,4 @@
-"""The configuration, checked before anything runs: all problems at once, one line a key, and what to do."""
+"""Check the configuration before any job starts: all problems at once, one line for each key, with what to do."""
 
 import difflib
 import os
@@ -17,18 +17,18 @@ from recurrence.configuration.blocks import Block, Configuration
 from recurrence.configuration.rules import value_of
 
 SHOWN = 60  # characters of a value in a message
-UNKNOWN = ("extra_forbidden", "invalid_key")  # pydantic's names of what is wrong with a key
+UNKNOWN = ("extra_forbidden", "invalid_key")  # pydantic's names for unknown keys
 
 
 class ConfigurationError(ValueError):
-    """A configuration that can't be run; the message has one line a problem."""
+    """A configuration that can't be run. The message has one line for each problem."""
 
 
 def check(config: Any, files: Iterable[str | Path] = ()) -> Configuration:
-    """Read ``config``, what config.yaml and its overlays make together, as typed blocks.
+    """Read ``config`` (config.yaml with all overlays) as typed blocks.
 
-    Raises :class:`ConfigurationError` if it can't be run, or if one of the ``files`` that it was read from gives a key
-    twice. The message has one line for each key that is wrong, with the value given and what to do.
+    Raises :class:`ConfigurationError` if it can't be run, or if one of its ``files`` has a key twice. The message has
+    one line for each wrong key, with its value and what to do.
     """
     lines = [line for file in files for line in _given_twice(Path(file))]
     try:
@@ -53,12 +53,12 @@ def _one_line(key: str) -> str:
 
 
 def _worded(error: dict[str, Any], config: Any) -> tuple[str, str]:
-    """The key that an error is about, and what is wrong and what to do.
+    """The key that an error is about, and a text: what is wrong, and what to do.
 
-    A key that is missing because it is misspelt has an empty text: the misspelt one tells all.
+    The text is empty for a key that is missing because it is misspelt: the line of the misspelt key is enough.
     """
     kind, loc = error["type"], error["loc"]
-    if kind not in UNKNOWN:  # an item of a list is a problem of the list
+    if kind not in UNKNOWN:  # a problem of an item is a problem of its list
         loc = tuple(step for step in loc if isinstance(step, str))
     key = ".".join(map(str, loc))
     if kind == "rule":
@@ -79,7 +79,7 @@ def _worded(error: dict[str, Any], config: Any) -> tuple[str, str]:
 
 
 def block_of(field: FieldInfo) -> type[Block] | None:
-    """The class of a key that holds a block."""
+    """The class of a key's block; None if its value is no block."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Block) else None
 
@@ -89,7 +89,7 @@ def _keys_of(block: type[Block]) -> str:
 
 
 def all_keys(block: type[Block], within: str = "") -> Iterator[str]:
-    """The dotted keys of a block, and of the blocks in it."""
+    """The dotted keys of a block and of the blocks inside it."""
     for name, field in block.model_fields.items():
         yield within + name
         if inner := block_of(field):
@@ -101,7 +101,7 @@ def _most_similar(name: object, names: Iterable[str]) -> str | None:
 
 
 def _right_key(name: str, owner: type[Block]) -> str:
-    """What to write for an unknown key: the same of another block, or a similar one of its own."""
+    """Advice for an unknown key: the same key in another block, or a similar key in the same block."""
     if elsewhere := [key for key in all_keys(Configuration) if key.split(".")[-1] == name]:
         return f"did you mean {' or '.join(elsewhere)}?"
     if similar := _most_similar(name, owner.model_fields):
@@ -110,7 +110,7 @@ def _right_key(name: str, owner: type[Block]) -> str:
 
 
 def schema_of(owner: type[Block], name: str) -> dict[str, Any]:
-    """The JSON schema of a value that is no block: of a list its items too, of a number that may be null the number."""
+    """The JSON schema of a value that is no block. For a number or null, that of the number."""
     schema: dict[str, Any] = owner.model_json_schema()["properties"][name]
     return {**schema, **schema.get("anyOf", [{}])[0]}
 
@@ -139,7 +139,7 @@ def _refusal(value: object, owner: type[Block], name: str) -> str:
 
 
 def _corrections(value: object, schema: Mapping[str, Any]) -> Iterator[tuple[object, str]]:
-    """What a wrong value may have been meant to be, and how that is written."""
+    """Values that may have been meant instead of a wrong one, and how to write them."""
     if isinstance(value, str):
         if value.strip().lower() in ("none", "null", "off"):
             yield None, "null"
@@ -164,7 +164,7 @@ def _corrections(value: object, schema: Mapping[str, Any]) -> Iterator[tuple[obj
 
 
 def _yaml_number(text: str) -> str:
-    """A number that Python reads, such as 1e-3, as YAML 1.1 reads it: 1.0e-3."""
+    """Write a number for Python, such as 1e-3, so that YAML 1.1 reads it as a number: 1.0e-3."""
     mantissa, e, exponent = text.strip().lower().partition("e")
     mantissa = mantissa if "." in mantissa or not e else f"{mantissa}.0"
     sign = "" if not e or exponent.startswith(("+", "-")) else "+"
@@ -186,7 +186,7 @@ def _shown(value: object) -> str:
 
 
 def wanted(owner: type[Block], name: str) -> str:
-    """The values that a key may have, in words."""
+    """The allowed values of a key, in words."""
     field = owner.model_fields[name]
     if block := block_of(field):
         return _keys_of(block)
@@ -214,7 +214,7 @@ def wanted(owner: type[Block], name: str) -> str:
 
 
 def _given_twice(file: Path) -> Iterator[str]:
-    """A line for each key that a YAML file gives twice; YAML itself keeps the last."""
+    """A line for each key that a YAML file has twice. YAML itself would silently use the last."""
 
     def repeated(node: yaml.Node | None, within: str) -> Iterator[str]:
         if isinstance(node, yaml.SequenceNode):
@@ -228,7 +228,7 @@ def _given_twice(file: Path) -> Iterator[str]:
             if name in lines:
                 yield (
                     f"{name}: is given twice in {file}, in lines {lines[name]} and {line}: "
-                    "put both into one, or take one out"
+                    "join them, or take one out"
                 )
             lines[name] = line
             yield from repeated(value, f"{name}.")
@@ -238,7 +238,7 @@ def _given_twice(file: Path) -> Iterator[str]:
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """What Snakemake makes of two config files, ``above`` the later: blocks are merged, all else is replaced."""
+    """Two config files as Snakemake combines them: ``above`` replaces values of ``below``, and blocks are merged."""
     merged = dict(below)
     for key, value in above.items():
         inner = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
@@ -247,7 +247,7 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
 
 
 def from_command_line(values: Any, owner: type[Block] = Configuration) -> Any:
-    """The values of ``--config``, in whose blocks Snakemake leaves all as text, as YAML would read them in a file."""
+    """The values of ``--config``, read as YAML would read them in a file. In blocks, Snakemake leaves them as text."""
     if not isinstance(values, Mapping):
         return values
     read = dict(values)
@@ -262,7 +262,7 @@ def from_command_line(values: Any, owner: type[Block] = Configuration) -> Any:
 
 
 def require_writable(*folders: str) -> None:
-    """Raise :class:`ConfigurationError` that names the first folder in which no file can be made."""
+    """Raise :class:`ConfigurationError`, naming the folder, if no file can be made in one of ``folders``."""
     for folder in folders:
         try:
             os.makedirs(folder, exist_ok=True)
@@ -270,7 +270,7 @@ def require_writable(*folders: str) -> None:
                 pass
         except OSError as error:
             raise ConfigurationError(
-                f"nothing can be written in the folder {folder} ({error.strerror}): "
+                f"no file can be written in the folder {folder} ({error.strerror}): "
                 "make it writable, or run a copy of the project elsewhere"
             ) from None
 

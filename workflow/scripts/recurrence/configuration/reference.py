@@ -1,4 +1,4 @@
-"""What people and editors read about the configuration, made from its blocks: ``make reference`` writes it.
+"""The page and the JSON schema of the configuration, made from its blocks by ``make reference``.
 
 python -m recurrence.configuration.reference
 """
@@ -18,14 +18,15 @@ TYPES = {"integer": "whole number", "number": "number", "string": "text", "boole
 COLUMNS = ("key", "type", "range", "default", "unit", "meaning", "made again if it changes")
 INTRODUCTION = """# Configuration
 
-Made by `make reference` from `workflow/scripts/recurrence/configuration/blocks.py`; edit that, not this page.
+`make reference` makes this page from `workflow/scripts/recurrence/configuration/blocks.py`. Edit that file, not this
+page.
 
-All keys are in `config.yaml`, whose values are the defaults below, and all are required there. A preset or a file of
-your own holds what differs, and is laid over it with `--configfile`; `--config 'training={iterations: 4000}'` changes
-single values. A key that is unknown or given twice, a value out of range and keys that do not go together are reported
-before any job starts. Values are YAML 1.1: write `1.0e-3`, for `1e-3` is text there.
+`config.yaml` has all keys, with the default values below. To change some of them, put these in a preset or a file of
+your own and add it with `--configfile`. `--config 'training={iterations: 4000}'` changes single values. Unknown keys,
+keys that are given twice, values out of range, and keys that do not fit together are reported before any job starts.
+Files are YAML 1.1, so write `1.0e-3`: `1e-3` would be text.
 
-The last column is for a change under the same `run.name`. What depends on that is made again as well: tables, the
+The last column is for a change under the same `run.name`. What depends on these files is made again too: tables, the
 scorecard, figures and the report.
 """
 
@@ -37,7 +38,7 @@ def schema() -> str:
 
 
 def _pruned(schema: Any) -> Any:
-    """Without the keywords that are ours, or repeat the name of a key."""
+    """The schema without our own keywords, and without titles that repeat a key."""
     if isinstance(schema, list):
         return [_pruned(part) for part in schema]
     if not isinstance(schema, dict):

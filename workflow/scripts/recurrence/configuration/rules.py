@@ -1,4 +1,4 @@
-"""Rules about keys together. Each gets their values and yields what is wrong with the first of them, if anything is."""
+"""Rules about several keys. Each rule gets their values and yields what is wrong with the first key, if anything."""
 
 import functools
 import math
@@ -10,14 +10,14 @@ from recurrence.names import CANVAS, CUTS, IMAGE
 
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
-SHARDS = 100  # at most: the files of test scenes are named by two digits
+SHARDS = 100  # at most, as the names of files of test scenes have two digits
 
 Rule = Callable[..., Iterator[str]]
 _RULES: list[tuple[tuple[str, ...], Rule]] = []
 
 
 def conflicts(config: Any, wrong: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Keys of ``config`` that break a rule, and how. Rules about keys that are ``wrong`` by themselves are skipped."""
+    """Keys of ``config`` that break a rule, and how. Rules about keys that are already ``wrong`` are skipped."""
     for keys, rule in _RULES:
         if not any(_overlap(key, other) for key in keys for other in wrong):
             yield from ((keys[0], text) for text in rule(*(value_of(config, key) for key in keys)))
@@ -29,7 +29,7 @@ def value_of(config: Any, key: str) -> Any:
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether one key is the other or a part of it; the empty key is everything."""
+    """Whether two keys are the same, or one is inside the other; the empty key is everything."""
     return not other or f"{one}.".startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
