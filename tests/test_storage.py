@@ -14,6 +14,7 @@ import torch
 
 from blocks import SMALL
 from recurrence.checkpoints import import_checkpoint
+from recurrence.configuration.blocks import NetworkReadOuts
 from recurrence.datasets import load_shard, read_idx, write_shards
 from recurrence.decoding import decode, decode_scenes
 from recurrence.diagrams import connections
@@ -23,7 +24,15 @@ from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, w
 from recurrence.training import _load
 
 CPU = torch.device("cpu")
-SCENES = {"scenes": 2, "fit": 1, "variables": ["scale"], "max_iter": 10, "repeats": 1}
+READ_OUTS = NetworkReadOuts(
+    repeats=1,
+    scenes=2,
+    fit=1,
+    sources=["activation"],
+    images=["clean"],
+    variables=["scale"],
+    max_iter=10,
+)
 
 
 def write_state(path: Path) -> None:
@@ -47,8 +56,8 @@ def write_shard(path: Path) -> None:
 # How each kind of file is written and read, and the message when its content is wrong.
 KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
     "shard": (write_shard, load_shard, "is damaged"),
-    "scenes": (write_hdf5, lambda p: decode_scenes([str(p)], SCENES, 1, 0), "is damaged"),
-    "dump": (write_hdf5, lambda p: decode(p, SCENES, 0, Progress("decode", [])), "is damaged"),
+    "scenes": (write_hdf5, lambda p: decode_scenes([str(p)], READ_OUTS, 1, 0), "is damaged"),
+    "dump": (write_hdf5, lambda p: decode(p, READ_OUTS, 0, Progress("decode", [])), "is damaged"),
     "network": (
         write_network,
         lambda p: load_network(p, CPU, "additive", SMALL),
