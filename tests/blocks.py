@@ -8,7 +8,7 @@ AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 def block_with(block: AnyBlock, **values: Any) -> AnyBlock:
-    """The same block with other values, which are checked too."""
+    """The same block with other values, which are checked."""
     return type(block)(**{**block.plain(), **values})
 
 

@@ -1,4 +1,4 @@
-"""The plain counterparts of the fast paths: what tests compare with, and what `make benchmark` measures against."""
+"""Plain counterparts of the fast code, for tests and for `make benchmark` to compare with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,12 @@ from recurrence.configuration.blocks import Network
 from recurrence.names import CATEGORIES, LAYERS
 from recurrence.scenes import Recipe, Sources
 
-# Of top-down connections from that layer, where it leaves no gaps.
+# Of top-down connections from that layer, if it leaves no gaps.
 STRIDE = {"conv1": 3, "conv2": 10}
 
 
 def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
-    """Scene ``n`` of a recipe as SPEC 1 says it, with scipy, object by object: (100, 100)."""
+    """Scene ``n`` of a recipe (docs/experiment.md 1), painted with scipy one object at a time: (100, 100)."""
     canvas = np.zeros((100, 100))
     for i in range(8):
         if not recipe.present[n, i]:
@@ -51,7 +51,7 @@ def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
 
 
 class PlainNetwork(nn.Module):
-    """The network of SPEC 2 in PyTorch's own layers, with both interactions present, as the released network has it.
+    """The network of docs/experiment.md 2 in PyTorch's own layers, with both interactions, as in the released network.
 
     ``interaction`` says which of the two counts (feedforward: none); the flows of the other are computed and count
     nothing.
@@ -93,7 +93,7 @@ class PlainNetwork(nn.Module):
         )
 
     def weights_of(self, network: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The weights of a network of the same interaction and block, by the names and in the order of this one's."""
+        """The weights of a network of the same interaction and block, with the names and order of this one."""
         found = {}
         for theirs, weight in network.items():
             kind, *name, part = theirs.split(".")
@@ -101,7 +101,7 @@ class PlainNetwork(nn.Module):
             if kind in ("lateral", "topdown"):
                 source, target = name[0].split("_to_") if kind == "topdown" else 2 * name
                 ours = f"recurrent.{self.interaction}:{source}:{target}"
-                if source == "fc" != target:  # theirs are in the order height, width, channel
+                if source == "fc" != target:  # rows there are in the order height, width, channel
                     channels, height, width = self.shapes[target]
                     split = weight.view(height, width, channels, *weight.shape[1:])
                     value = split.movedim(2, 0).reshape(weight.shape)
@@ -111,7 +111,7 @@ class PlainNetwork(nn.Module):
     def forward(
         self, image: Tensor, replaced: tuple[str, int, Tensor] | None = None
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
-        """Equations 1 and 2: logits (batch, 20); each layer's map and the flow that counts, at each timestep."""
+        """Equations 1 and 2: logits (batch, 20), and at each timestep each layer's map and the flow that is used."""
         maps: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
         read, all_maps, told = [], [], []

@@ -1,4 +1,4 @@
-"""Released checkpoints: what is imported computes what the authors' weights say, in their names and row order."""
+"""Released checkpoints: an imported network computes what the authors' weights say, with their names and row order."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ Weights = dict[str, Tensor]
 
 
 def released(block: Network = SMALL, seed: int = 0) -> Weights:
-    """Random weights with the names and shapes of the released train.py, both variants of each connection."""
+    """Random weights with the names and shapes of the released script, both variants of each connection."""
     torch.manual_seed(seed)
     c1, c2, units = block.channels.conv1, block.channels.conv2, block.units
     layers: dict[str, nn.Module] = {
@@ -67,7 +67,7 @@ def saved(folder: Path, interaction: str, weights: Any, block: Network = SMALL) 
 
 
 def logits(weights: Weights, interaction: str, images: Tensor, block: Network = SMALL) -> Tensor:
-    """Equations 1 and 2 on images (n, 1, 100, 100) with released weights: the plain network has their order."""
+    """Equations 1 and 2 on images (n, 1, 100, 100) with released weights, by the plain network (same order)."""
     network = PlainNetwork(interaction, block, RecurrentNetwork(interaction, block).shapes)
     names = {"conv1": "conv1", "conv2": "conv2", "fc1": "fc", "fc2": "readout"}
     for theirs, ours in CONNECTIONS.items():
@@ -92,7 +92,7 @@ def test_an_imported_network_computes_what_the_released_weights_say(
 
 
 def test_each_released_weight_of_the_interaction_counts_and_no_other(tmp_path: Path) -> None:
-    """Zeros in one place at a time, so that a connection that adds little to the logits is seen too."""
+    """Zeros in one place at a time, so that a connection with little effect on the logits is noticed too."""
     weights, images = released(), torch.rand(1, 1, 100, 100)
     intact = logits(weights, "additive", images)
     with torch.inference_mode():
@@ -105,7 +105,7 @@ def test_each_released_weight_of_the_interaction_counts_and_no_other(tmp_path: P
             assert torch.equal(expected, intact) == unused, name
 
 
-def test_connections_that_the_configuration_leaves_out_are_left_out(tmp_path: Path) -> None:
+def test_connections_that_are_not_configured_are_left_out(tmp_path: Path) -> None:
     weights, images = released(), torch.rand(1, 1, 100, 100)
     few = block_with(SMALL, lateral=["conv1", "conv2"])
     network = import_checkpoint(saved(tmp_path, "additive", weights), "additive", few)

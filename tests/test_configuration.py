@@ -1,4 +1,4 @@
-"""The configuration: what is refused, in which words, and that nothing else goes wrong."""
+"""The configuration: what is refused, with which message, and never with another error."""
 
 import copy
 import json
@@ -110,7 +110,7 @@ def test_what_is_advised_is_right() -> None:
 
 @pytest.mark.parametrize("text", ["1e-3", "1E-3", "2.5e-4", "1e-03", ".5", "0.001"])
 def test_numbers_as_yaml_reads_them(text: str) -> None:
-    """The trap of YAML 1.1: 1e-3 is text. What it says to write is the number that was meant."""
+    """In YAML 1.1, 1e-3 is text. The advice is to write the number that was meant."""
     value = yaml.safe_load(text)
     if isinstance(value, float):
         check(edited({"training.learning_rate": value}))
@@ -170,7 +170,7 @@ def test_there_are_presets() -> None:
     assert {preset.stem for preset in PRESETS} >= {"smoke", "overnight", "paper"}
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     edits = {
         "run.name": "a b",
         "network.units": 0,
@@ -218,7 +218,7 @@ def test_every_key_is_required_and_described() -> None:
 
 
 def test_schema_and_page_are_up_to_date() -> None:
-    """After a change of the blocks: make reference."""
+    """If this fails after a change of the blocks, run make reference."""
     assert SCHEMA.read_text() == reference.schema()
     assert (ROOT / "docs/configuration.md").read_text() == reference.page()
 
@@ -236,7 +236,7 @@ def test_the_page_has_every_key() -> None:
 
 
 def test_the_editors_schema_agrees_with_the_blocks() -> None:
-    """A second reader of it, that of the package jsonschema; it takes 1.0 for an integer."""
+    """Read by the package jsonschema, which takes 1.0 for an integer."""
     schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
     reader = Draft202012Validator(schema)
@@ -340,7 +340,7 @@ def test_the_command_line_is_read_as_yaml() -> None:
 def test_accepted_objects_stay_on_the_canvas(
     small: float, more: float, jitter: float, shift: float, seed: int
 ) -> None:
-    """The rule of SPEC 1 for side and corner, on random objects."""
+    """The rules for side and corner (docs/experiment.md 1), on random objects."""
     large = small + more
     edits = {
         "scenes.scale": {"small": small, "large": large, "jitter": jitter},
@@ -463,7 +463,7 @@ def test_every_number_has_its_bounds(value: Any, welcome: set[str]) -> None:
 
 
 def test_import_is_light() -> None:
-    """The Snakefile imports it each time that it is parsed."""
+    """Snakemake imports it each time it reads the Snakefile."""
     code = "import recurrence.configuration.problems, sys; print(*sys.modules)"
     folder = SCHEMA.parents[1] / "scripts"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Read-outs against LinearSVC on raw features, and a whole table from a made-up recording."""
+"""Decoders against LinearSVC on raw features, and a table from a made-up recording."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -142,7 +142,7 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path / "activations.h5"
 
 
-def test_decode_finds_what_was_planted(recording: Path) -> None:
+def test_decode_finds_planted_information(recording: Path) -> None:
     table = decode(recording, BLOCK, 7, Progress("decode", []))
     contract = "repeat source layer timestep image variable accuracy"
     assert list(table) == [*contract.split(), "unconverged"]
@@ -187,7 +187,7 @@ def test_decode_refuses_a_short_recording(recording: Path) -> None:
         decode(recording, block, 7, Progress("decode", []))
 
 
-def test_scenes_are_read_out_repeat_by_repeat_across_shards(tmp_path: Path) -> None:
+def test_scenes_are_decoded_repeat_by_repeat_across_shards(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     scenes, labels = rng.random((90, 12, 12), np.float32), rng.integers(0, 2, 90)
     scenes[:, 3, 4] = labels

@@ -1,4 +1,4 @@
-"""Nothing stays on the host when the network is on a GPU: shapes and devices are worked out for a pretended one."""
+"""With a network on a GPU all tensors are there. Tested with pretended devices, on which only shapes are computed."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_mixed_precision_does_not_touch_scenes(sources: Sources) -> None:
 
 
 class Unsynchronised(Progress):
-    """Makes PyTorch refuse that the host waits for the GPU, between the first and the last iterations."""
+    """Makes PyTorch raise an error if the CPU waits for the GPU, between the first and last iterations."""
 
     def due(self) -> bool:
         self.total += 1
@@ -72,7 +72,7 @@ class Unsynchronised(Progress):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path: Path) -> None:
+def test_the_cpu_does_not_wait_for_a_gpu_in_training(sources: Sources, tmp_path: Path) -> None:
     every = dict.fromkeys(("iterations", "validate_every", "checkpoint_every"), 10)
     block = TRAINING.model_copy(update=every)
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
@@ -81,13 +81,13 @@ def test_the_host_does_not_wait_for_a_gpu_that_trains(sources: Sources, tmp_path
     assert curve.iteration.tolist() == [10]
 
 
-def test_an_array_is_sent_whole() -> None:
+def test_an_array_is_sent_unchanged() -> None:
     numbers = torch.arange(6).view(2, 3)
     assert torch.equal(send(numbers.numpy(), torch.device("cpu")), numbers)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_device_that_is_not_there_is_named_by_its_key() -> None:
+def test_a_missing_device_is_refused_with_its_key() -> None:
     with pytest.raises(ValueError, match=r"compute\.device is cuda:1, .*: set cpu or auto"):
         prepare_torch("cuda:1", 1)
     assert prepare_torch("auto", 1).type == "cpu"

@@ -1,4 +1,4 @@
-"""Distances from the published networks, against the values that were worked out by hand from the files."""
+"""Distances from the published networks, against values computed by hand from the files."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ from recurrence.statistics import Tables, load
 PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
 TABLES = {"decoding": PUBLISHED.decoding, "importance": PUBLISHED.perturbation}
 PAPER = (200 * 10, 1_000 * 5)  # scenes behind a published value
-# Lowest and highest of the five published networks, left out in turn: difference and correlation.
+# Difference and correlation of the five published networks, each against the other four: lowest and highest.
 LEFT_OUT = {
     ("decoding", "multiplicative"): ((0.0085, 0.0151), (0.9976, 0.9991)),
     ("decoding", "additive"): ((0.0094, 0.0183), (0.9965, 0.9987)),
@@ -38,7 +38,7 @@ def test_published_networks_left_out_in_turn(quantity: str, interaction: str) ->
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [("decoding", 0.044), ("importance", 0.091)])
-def test_the_interactions_lie_apart(quantity: str, expected: float) -> None:
+def test_the_interactions_are_far_apart(quantity: str, expected: float) -> None:
     one, other = (
         cells(TABLES[quantity], quantity, name).mean(axis=1) for name in PUBLISHED_INTERACTIONS
     )
@@ -71,7 +71,7 @@ def test_a_network_that_is_shifted_everywhere_is_as_far_away_as_the_shift() -> N
 
 
 def simulated(scenes: int, random: np.random.Generator) -> pd.DataFrame:
-    """Read-outs of a network with the published means, counted on ``scenes``."""
+    """Decoding accuracies of a network with the published means, counted on ``scenes``."""
     keys = ["interaction", "source", "layer", "timestep", "variable"]
     mean = PUBLISHED.decoding.groupby(keys, as_index=False)["accuracy"].mean()
     counts = random.binomial(scenes, mean["accuracy"])

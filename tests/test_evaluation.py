@@ -1,4 +1,4 @@
-"""The evaluation of a network on test scenes, beside the network itself."""
+"""The evaluation of a network on test scenes, against the network itself."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from recurrence.network import RecurrentNetwork
 from recurrence.scene_reading import SceneSet
 
 
-def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Path) -> None:
+def test_ablation_removes_the_fc_lateral_connection(scene_files: list[str], tmp_path: Path) -> None:
     network = made("additive")
     for parameter in network.lateral["fc"].parameters():
-        parameter.data *= 100  # so that it matters
+        parameter.data *= 100  # so that it has an effect
     ablation = recorded(network, SceneSet(scene_files, SHARD), tmp_path / "a.h5").ablation
     without = RecurrentNetwork("additive", block_with(SMALL, lateral=["conv1", "conv2"])).eval()
     without.load_state_dict(network.state_dict(), strict=False)
@@ -33,7 +33,7 @@ def test_ablation_takes_the_fc_lateral_away(scene_files: list[str], tmp_path: Pa
     assert ablation.ablated_only[0] == (ablated & ~intact).sum()
 
 
-def test_energy_outside_of_the_target() -> None:
+def test_energy_outside_the_target() -> None:
     network = made("feedforward")
     clean = torch.zeros(1, 1, 100, 100)
     clean[..., :50, :] = 1

@@ -1,4 +1,4 @@
-"""Every figure and the report, from the published tables as if ours and from made-up maps."""
+"""All figures and the report, from the published tables in place of ours and from made-up maps."""
 
 import html
 import re
@@ -73,7 +73,7 @@ def write_model(path: Path, without: str = "nothing") -> None:
 def make_run(
     folder: Path, interactions: list[str], instances: int, timesteps: int
 ) -> dict[str, str]:
-    """A run with part of the published tables; returns the files of its figures."""
+    """A run with a part of the published tables; returns the files for its figures."""
     for name in ("accuracy", "decoding", "perturbation"):
         table = pd.read_csv(PUBLISHED / f"{name}.csv")
         table = table[table["interaction"].isin(interactions) & (table["instance"] <= instances)]
@@ -121,7 +121,7 @@ def texts(figure: Figure) -> str:
 def test_every_figure_is_written(name: str, run: dict[str, str], tmp_path: Path) -> None:
     pdf, png = tmp_path / "a.pdf", tmp_path / "a.png"
     save(draw(name, run, BLOCK), pdf, png, 50)
-    assert b"/FontFile2" in pdf.read_bytes()  # the font is inside
+    assert b"/FontFile2" in pdf.read_bytes()  # with the font
     assert b"CreationDate" not in pdf.read_bytes()
     assert png.read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {"a.pdf", "a.png"}
@@ -249,7 +249,7 @@ def test_architecture_without_recurrence(tmp_path: Path) -> None:
     assert "lateral" not in texts(draw("2A", {"model": str(path)}, BLOCK))
 
 
-def test_report_is_whole_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:
+def test_report_is_complete_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:
     ours, published = load(Path(run["decoding"]).parent), load(PUBLISHED)
     scorecard = score(ours, published, 2_000, 5_000)
     paths = [tmp_path / f"fig{name}.png" for name in FIGURES]

@@ -1,4 +1,4 @@
-"""The network against a plain one, written straight from the paper's equations."""
+"""The network against a plain one that follows the paper's equations."""
 
 import copy
 from pathlib import Path
@@ -26,7 +26,7 @@ from recurrence.network import (
 def made(interaction: str, block: Network = SMALL, seed: int = 0) -> RecurrentNetwork:
     torch.manual_seed(seed)
     network = RecurrentNetwork(interaction, block)
-    for parameter in network.parameters():  # biases too, so that a forgotten one shows
+    for parameter in network.parameters():  # biases too, so that a missing one is noticed
         torch.nn.init.uniform_(parameter, -0.05, 0.05)
     return network
 
@@ -124,13 +124,13 @@ def test_gradients_of_any_loss_are_those_of_plain_layers(
         )
 
 
-def test_nothing_of_a_pass_is_kept() -> None:
+def test_a_pass_keeps_nothing_in_the_network() -> None:
     network, images = made("additive"), torch.rand(2, 1, 100, 100)
     network(images)
     other = made("additive", seed=1)
     network.load_state_dict(other.state_dict())
     torch.testing.assert_close(network(images).logits, other(images).logits, atol=0, rtol=0)
-    copy.deepcopy(network)  # which tensors within a graph refuse
+    copy.deepcopy(network)  # fails for tensors inside a graph
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
@@ -240,7 +240,7 @@ def test_the_papers_initialisation_is_xavier_everywhere() -> None:
 
 
 @torch.inference_mode()
-def test_weights_are_derived_once_in_a_context_and_anew_after_it(
+def test_weights_are_derived_once_in_a_context_and_again_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network, image = made("multiplicative"), torch.rand(2, 1, 100, 100)

@@ -1,4 +1,4 @@
-"""Perturbations against a full re-run, one scene and one intervention at a time."""
+"""Perturbations against a full pass for every scene and intervention."""
 
 from pathlib import Path
 
@@ -30,7 +30,9 @@ UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
     torch.manual_seed(6)
     network = RecurrentNetwork(interaction, SMALL).eval()
-    for parameter in network.parameters():  # strong recurrence, so that interventions matter
+    for (
+        parameter
+    ) in network.parameters():  # strong recurrence, so that interventions have an effect
         parameter.data *= 3
     return Experiment(network, sources, UNJITTERED, seed=4)
 

@@ -1,4 +1,4 @@
-"""Recordings hold what the network did, to the stated precision, in files that say what they hold."""
+"""Recordings: the network's activations and flow, to the stated precision, in files with labels."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ def test_recording_equals_the_network(
     assert len(evaluation.ablation) == (interaction != "feedforward")
 
 
-def test_bfloat16_comes_close_to_float32(scene_files: list[str], tmp_path: Path) -> None:
+def test_bfloat16_is_close_to_float32(scene_files: list[str], tmp_path: Path) -> None:
     paths = {precision: tmp_path / f"{precision}.h5" for precision in ("float32", "bfloat16")}
     for precision, path in paths.items():
         recorded(made("multiplicative"), SceneSet(scene_files, SHARD), path, precision)
@@ -96,7 +96,7 @@ def test_rounding_keeps_the_stated_precision(bits: int) -> None:
     assert (rounded[-3:] == 0).all()
 
 
-def test_a_disk_that_is_too_small_is_said_before_the_work(
+def test_a_disk_that_is_too_small_is_reported_before_the_work(
     scene_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, path = made("additive"), tmp_path / "activations.h5"
@@ -132,7 +132,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_disk_that_is_full_for_the_log_as_well_is_told_in_the_terminal(small_disk: Path) -> None:
+def test_a_disk_that_is_full_for_the_log_too_is_reported_in_the_terminal(small_disk: Path) -> None:
     (small_disk / "model.safetensors").write_bytes(b"trained")
     (small_disk / "other").write_bytes(bytes(2_000_000))
     told = subprocess.run(

@@ -1,4 +1,4 @@
-"""Scenes on disk are those of the recipes, and are read in batches of any size."""
+"""Scenes on disk are those of the recipes, in batches of any size."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The scorecard: published tables must pass it, tables without the published effects must not."""
+"""The scorecard: published tables must pass, tables without the published effects must not."""
 
 import dataclasses
 from functools import cache
@@ -19,13 +19,13 @@ REFUSED = {NOT_REPRODUCED, CANNOT_TELL}
 
 
 def score(ours: Tables, scored: int = 2_000, perturbed: int = 5_000) -> pd.DataFrame:
-    """The scorecard of tables that were made from as many scenes as the published ones."""
+    """The scorecard of tables with as many scenes as the published ones."""
     return cards.score(ours, PUBLISHED, scored, perturbed)
 
 
 @cache
 def as_ours() -> Tables:
-    """The published tables as if this project had found them, with made-up ablation and clutter."""
+    """The published tables in place of ours, with made-up ablation and clutter."""
     instances = pd.MultiIndex.from_product(
         [["multiplicative", "additive"], range(1, 6)], names=["interaction", "instance"]
     )
@@ -99,7 +99,7 @@ def test_chance_is_no_auxiliary_information() -> None:
         assert verdicts(ours, claim, quantity="lowest") == {NOT_REPRODUCED}
 
 
-def test_one_layer_at_chance_fails_that_layer_alone() -> None:
+def test_one_layer_at_chance_fails_only_that_layer() -> None:
     decoding = as_ours().decoding
     cell = (
         decoding["layer"].eq("conv2")
@@ -164,7 +164,7 @@ def test_within_and_between_exchanged_fails_g() -> None:
     }
 
 
-def test_failures_of_barely_trained_networks_tell_nothing() -> None:
+def test_failures_of_barely_trained_networks_show_nothing() -> None:
     ours = changed(
         "perturbation", "functional_importance", as_ours().perturbation["layer"] != "", 0.0
     )
@@ -174,14 +174,14 @@ def test_failures_of_barely_trained_networks_tell_nothing() -> None:
     assert verdicts(ours, "numbers", quantity="test accuracy") == {TOO_FEW}
 
 
-def test_no_effect_in_barely_trained_networks_tells_nothing() -> None:
+def test_no_effect_in_barely_trained_networks_shows_nothing() -> None:
     ours = dataclasses.replace(as_ours(), accuracy=as_ours().accuracy.assign(accuracy=0.6))
     assert verdicts(ours, "e") == verdicts(ours, "f", interaction="additive") == {TOO_FEW}
     none_published = {"quantity": "location importance, input", "interaction": "additive"}
     assert verdicts(ours, "numbers", **none_published) == {TOO_FEW}
 
 
-def test_what_needs_no_training_is_never_excused_by_it() -> None:
+def test_what_needs_no_training_is_not_excused_by_little_of_it() -> None:
     table = as_ours().scene_decoding
     assert table is not None
     wrong = table.assign(accuracy=table["accuracy"].where(table["variable"] != "scale", 0.9))
@@ -199,7 +199,7 @@ def test_accuracy_five_points_off_is_not_reproduced() -> None:
     assert verdicts(ours, "numbers", quantity="test accuracy") == {NOT_REPRODUCED}
 
 
-# Tables whose verdict is beyond doubt, each of which an earlier scorecard took for a reproduction.
+# Tables with a clear verdict. An earlier scorecard took each of them for a reproduction.
 
 
 def exchanged(tables: Tables) -> Tables:
@@ -350,7 +350,9 @@ def test_one_network_with_three_timesteps() -> None:
     scorecard = score(reduced())
     assert set(scorecard["interaction"]) == {"additive"}
     assert set(scorecard["instances"]) == {1}
-    assert (scorecard["low"] < scorecard["high"]).sum() >= len(scorecard) - 2  # but for distances
+    assert (scorecard["low"] < scorecard["high"]).sum() >= len(
+        scorecard
+    ) - 2  # except for distances
     assert not scorecard["quantity"].str.contains("t = 4").any()
     assert "c" not in set(scorecard["claim"])
     assert scorecard.set_index("quantity").loc["test accuracy", "verdict"] == REPRODUCED
@@ -387,7 +389,7 @@ def test_few_test_scenes_are_no_proof() -> None:
     assert set(rows["verdict"]) == {REPRODUCED}
 
 
-def test_what_was_not_decoded_has_no_row() -> None:
+def test_variables_that_were_not_decoded_have_no_row() -> None:
     decoding = as_ours().decoding
     ours = dataclasses.replace(as_ours(), decoding=decoding[decoding["variable"] == "scale"])
     assert not score(ours)["reproduced"].isna().any()

@@ -1,4 +1,4 @@
-"""Bands, grouping, and the errors that a finite number of test scenes gives."""
+"""Bands, grouping, and errors due to a finite number of test scenes."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ def test_concatenation_names_instances_and_skips_empty_tables(tmp_path: Path) ->
 
 
 def answers(random: np.random.Generator, scenes: int) -> np.ndarray:
-    """Right answers (3, scenes) without perturbation, under the systematic one and the control: paired."""
+    """Right answers (3, scenes) for original, systematic and control, on the same scenes."""
     ease = random.random(scenes)
     return np.stack([ease < 0.8, ease < 0.5, (ease < 0.72) ^ (random.random(scenes) < 0.05)])
 
@@ -92,7 +92,7 @@ def test_the_error_of_an_importance_is_what_repeating_the_experiment_gives() -> 
     rows = pd.concat([table_of(*answers(random, 400)) for _ in range(3_000)])
     expected = rows["functional_importance"].std()
     assert importance_errors(rows, 1).mean() == pytest.approx(expected, rel=0.05)
-    # Without the counts it is overstated, as the answers are alike.
+    # Without the counts it is too large, as the answers are correlated.
     bare = rows.drop(columns=["n", "control_only", "systematic_only"])
     assert importance_errors(bare, 400).mean() > 1.2 * expected
 

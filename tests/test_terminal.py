@@ -1,4 +1,4 @@
-"""What a person sees of a run: one line a job, percent, time left, and one line when it is stopped."""
+"""The terminal during a run: one line for each job, percent, time left, and one line when it is stopped."""
 
 import io
 import logging
@@ -15,7 +15,7 @@ WORKS = {"train_network": 100.0, "record_network": 10.0}
 
 
 class Snakemake:
-    """Logs as Snakemake does, at times that the test says."""
+    """Logs like Snakemake, at times set by the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int]) -> None:
         self.now, self.stream = 0.0, io.StringIO()
@@ -81,7 +81,7 @@ def test_other_messages_and_errors_stay(monkeypatch: pytest.MonkeyPatch) -> None
     assert run.lines() == ["Building DAG of jobs...", "Error in rule train_network:"]
 
 
-def test_a_run_is_told_in_one_line_a_job_and_its_log_file_has_all(finished: Study) -> None:
+def test_a_run_prints_one_line_a_job_and_logs_everything(finished: Study) -> None:
     model = finished.folder / "results/tiny/figures/fig1.png"
     kept = model.read_bytes()
     model.unlink()

@@ -1,4 +1,4 @@
-"""Training: the schedule, exact resume, and what happens when it goes wrong."""
+"""Training: the schedule, exact resume, and errors."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from recurrence.training import (
 
 
 class Killed(BaseException):
-    """Stands for a signal."""
+    """Replaces a signal."""
 
 
 class KillAt(Progress):
@@ -84,7 +84,7 @@ def test_a_killed_training_ends_in_the_same_weights(
     assert curve.iteration.tolist() == [5, 10, 12]
 
 
-def test_progress_tells_loss_accuracy_and_time_left(
+def test_progress_reports_loss_accuracy_and_time_left(
     sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
@@ -173,11 +173,11 @@ def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
     assert begun.read_bytes() == before
 
 
-def test_a_full_disk_at_a_checkpoint_is_told_and_keeps_the_one_before(
+def test_a_full_disk_at_a_checkpoint_is_reported_and_keeps_the_one_before(
     sources: Sources, begun: Path, tmp_path: Path
 ) -> None:
     before, limits = begun.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # stands for a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # like a full disk
     try:
         with pytest.raises(OSError, match=r"state\.pt cannot be written \(is the disk full\?\)"):
             run(sources, begun)
@@ -220,7 +220,7 @@ def test_state_belongs_to_its_parameters(tmp_path: Path) -> None:
     assert state_file(tmp_path, {"rate": 2}) != first and not first.exists()
 
 
-def test_what_is_trained_is_not_trained_again(
+def test_a_finished_training_is_not_repeated(
     sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network, curve = run(sources, tmp_path / "state.pt")

@@ -29,7 +29,7 @@ def test_an_interval_of_five_networks_is_students() -> None:
     assert best.low == pytest.approx(0.3 - 3.961 * 0.1581139 / 5**0.5, abs=1e-4)
 
 
-def test_an_interval_of_few_networks_has_the_published_spread_in_it() -> None:
+def test_an_interval_of_few_networks_includes_the_published_spread() -> None:
     found = Interval.of(networks(0.3), Spread(0.1, 4))
     assert found.high - 0.3 == pytest.approx(2.776445 * 0.1)
     found = Interval.of(networks(0.2, 0.4), Spread(0.1, 4))
@@ -39,7 +39,7 @@ def test_an_interval_of_few_networks_has_the_published_spread_in_it() -> None:
     assert wider.high - 0.3 == pytest.approx(np.hypot(2.776445 * 0.1, 1.959964 * 0.05))
 
 
-def test_an_interval_of_a_difference_has_both_spreads_in_it() -> None:
+def test_an_interval_of_a_difference_includes_both_spreads() -> None:
     found = Interval.of(networks(0.1, 0.2, 0.3, 0.4, 0.5), Spread(0.1581139, 4), others=5)
     assert found.high - 0.3 == pytest.approx(2.306004 * 0.1581139 * (2 / 5) ** 0.5)
 

@@ -1,4 +1,4 @@
-"""The workflow itself: a whole tiny run, and what reruns after which change."""
+"""The workflow: a tiny run, and what runs again after which change."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from study import CHECKPOINTS, ROOT, STAGES, TINY, Study, assert_same_tables
 FIGURES = ("1", "2A", "2B", "3A", "3B", "4A", "4B", "4C", "4D", "S1", "S2A", "S2B", "S2C", "S3")
 
 
-def test_run_leaves_the_artefacts_of_the_contract(finished: Study) -> None:
+def test_a_run_leaves_all_its_files(finished: Study) -> None:
     data, run = finished.folder / "data/sample", finished.folder / "results/tiny"
     for dataset in ("mnist", "fashion"):
         for split, n in (("train", 700), ("validation", 100), ("test", 200)):
@@ -84,7 +84,7 @@ IMPORT = TRAINING - {"train_network"} | {"import_network"}
 RECORDING = {"record_network", "decode_network"} | END
 PERTURBATION = {"perturb_network"} | END
 SCENES = TRAINING | {"scenes", "decode_scenes"}
-DECODING = RECORDING | {"decode_scenes"}  # the dump is temporary, so it is made again
+DECODING = RECORDING | {"decode_scenes"}  # recordings are temporary, so they are made again
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "run.seed": (1, SCENES | {"variants"}),
     "run.instances": (3, TRAINING),
@@ -124,7 +124,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "record.scenes": (41, RECORDING),
     "record.precision": ("float32", RECORDING),
     "record.keep": (True, RECORDING),
-    "decoding.repeats": (2, RECORDING | {"scenes"}),  # with more scenes to record
+    "decoding.repeats": (2, RECORDING | {"scenes"}),  # more scenes are recorded too
     "decoding.scenes": (39, DECODING),
     "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "report"}),
     "decoding.fit": (31, DECODING),
@@ -150,24 +150,24 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
 }
 EVERYTHING = SCENES | {"shards", "variants"}
 CHANGES |= {
-    "run.name": ("other", EVERYTHING - {"shards", "scenes"}),  # which runs share
+    "run.name": ("other", EVERYTHING - {"shards", "scenes"}),  # runs share these
     "data.source": ("full", EVERYTHING),
     "data.folder": ("data/other", EVERYTHING),
 }
 
 
-# What docs/configuration.md says is made again; of a key that others change with, the rules that it is about.
+# What docs/configuration.md says is made again after a change of a key.
 MADE_AGAIN: dict[str, set[str]] = {
     "everything": EVERYTHING,
-    "scenes and all that is made from them": SCENES,
-    "networks and all that is made with them": TRAINING,
-    "networks that are not there yet, tables, figures, the report": END,
+    "scenes and everything made from them": SCENES,
+    "networks and everything made with them": TRAINING,
+    "only new networks; tables, figures, the report": END,
     "the networks of that interaction": IMPORT,
-    "all but source images and scenes, in a folder of its own": EVERYTHING - {"shards", "scenes"},
-    "test scenes, recordings and all read-outs": {"scenes"} | DECODING,
-    "recordings and their read-outs": RECORDING,
-    "recordings and all read-outs": DECODING,
-    "read-outs of the scenes, the scorecard, the report": {
+    "everything but source images and scenes, in another folder": EVERYTHING - {"shards", "scenes"},
+    "test scenes, recordings and all decoding": {"scenes"} | DECODING,
+    "recordings and decoding from them": RECORDING,
+    "recordings and all decoding": DECODING,
+    "decoding from the scenes, the scorecard, the report": {
         "decode_scenes",
         "scorecard",
         "report",
@@ -184,10 +184,7 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     part = (ROOT / "docs/configuration.md").read_text().partition(f"\n## {block}\n")[2]
     row = re.search(rf"^\| `{re.escape(name)}` \|.* \| ([^|]+) \|$", part, re.MULTILINE)
     assert row
-    more = {
-        "variants",
-        "scenes",
-    }  # variants show what is perturbed; more read-outs need more scenes
+    more = {"variants", "scenes"}  # for the figures; and more decoding needs more scenes
     if key == "run.instances":
         more = TRAINED
     assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
@@ -219,7 +216,7 @@ def test_one_core_and_other_settings_of_the_machine_give_the_same(
     assert_same_tables(one, two)
 
 
-def test_without_docstrings_and_asserts_a_wrong_configuration_is_told(tmp_path: Path) -> None:
+def test_without_docstrings_and_asserts_a_wrong_configuration_is_reported(tmp_path: Path) -> None:
     study = Study(tmp_path, overlay_of("network.timestep", 4))
     told = study.snakemake("--dry-run", env=os.environ | {"PYTHONOPTIMIZE": "2"})
     assert told.returncode != 0
@@ -244,7 +241,7 @@ def test_smoke_on_one_core_and_two_gives_the_same_tables(tmp_path: Path) -> None
     assert_same_tables(*(study.folder / "results/smoke" for study in (one, two)))
 
 
-def test_more_instances_train_the_new_networks_alone(finished: Study) -> None:
+def test_more_instances_train_only_the_new_networks(finished: Study) -> None:
     finished.configure(overlay_of("run.instances", 3))
     try:
         planned = finished.planned()
@@ -369,7 +366,7 @@ def test_a_changed_key_reruns_its_stages_and_no_other(finished: Study, key: str)
         finished.configure(TINY)
 
 
-def test_an_import_redoes_that_interaction_alone(finished: Study) -> None:
+def test_an_import_redoes_only_that_interaction(finished: Study) -> None:
     finished.configure(overlay_of("run.checkpoints.additive", CHECKPOINTS))
     try:
         planned = finished.planned()
@@ -396,7 +393,7 @@ def test_the_order_of_keys_reruns_nothing(finished: Study) -> None:
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """The rule of each job of a plan, and what Snakemake says about the job if it has no message."""
+    """The rule of each planned job, and Snakemake's description of the job."""
     study = Study(tmp_path_factory.mktemp("described"), TINY)
     for rules in (study.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r" +message:\n.+\n", "", rules.read_text()))
@@ -413,7 +410,7 @@ def test_a_network_declares_the_memory_that_it_stays_below(
     finished: Study, described: list[tuple[str, str]]
 ) -> None:
     jobs = [facts for rule, facts in described if re.search("_(network|scenes)$", rule)]
-    assert len(jobs) == 6 * 4 + 1  # and the scenes' own read-outs
+    assert len(jobs) == 6 * 4 + 1  # and decoding from the scenes
     assert all("mem_mb=2500," in facts for facts in jobs)
     files = [
         f for stage in STAGES for f in finished.folder.glob(f"results/tiny/benchmarks/{stage}/*")
@@ -424,7 +421,7 @@ def test_a_network_declares_the_memory_that_it_stays_below(
 
 @pytest.fixture
 def module(finished: Study) -> Any:
-    """Change a module of the study for the time of a test."""
+    """Change a module of the study during a test."""
     package = finished.folder / "workflow/scripts/recurrence"
     before = {path: path.read_text() for path in package.rglob("*.py")}
 

@@ -1,1 +1,1 @@
-"""Fast paths beside their plain counterparts, in one run on one machine: `make benchmark`."""
+"""The fast code against its plain counterparts, in one run on one machine: `make benchmark`."""
