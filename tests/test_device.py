@@ -1,5 +1,8 @@
 """With a network on a GPU all tensors are there. Tested with pretended devices, on which only shapes are computed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from torch.func import functional_call
 
 from blocks import SMALL, TRAINING
 from recurrence.device_rendering import render_tensors
-from recurrence.devices import prepare_torch, send
+from recurrence.devices import computes_bfloat16, prepare_torch, resolve_precision, send
 from recurrence.evaluation import energy_outside
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS
@@ -77,7 +80,7 @@ def test_the_cpu_does_not_wait_for_a_gpu_in_training(sources: Sources, tmp_path:
     block = TRAINING.model_copy(update=every)
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
     streams = Streams(sources, sources, SceneDistribution(), 1)
-    curve = train(network.to(GPU), streams, block, tmp_path / "state.pt", progress)
+    curve, _ = train(network.to(GPU), streams, block, tmp_path / "state.pt", progress)
     assert curve.iteration.tolist() == [10]
 
 
@@ -91,3 +94,49 @@ def test_a_missing_device_is_refused_with_its_key() -> None:
     with pytest.raises(ValueError, match=r"compute\.device is cuda:1, .*: set cpu or auto"):
         prepare_torch("cuda:1", 1)
     assert prepare_torch("auto", 1).type == "cpu"
+
+
+HAS_BFLOAT16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@pytest.mark.parametrize(
+    ("switch", "expected"),
+    [
+        ("NONE=", HAS_BFLOAT16),
+        ("ATEN_CPU_CAPABILITY=default", False),
+        ("ONEDNN_MAX_CPU_ISA=AVX2", False),
+        ("ONEDNN_MAX_CPU_ISA=AVX512_CORE", False),
+    ],
+)
+@pytest.mark.skipif(torch.cpu.get_capabilities()["architecture"] != "x86_64", reason="names of x86")
+def test_auto_is_bfloat16_where_the_cpu_computes_in_it(switch: str, expected: bool) -> None:
+    name, value = switch.split("=")
+    code = (
+        "import torch; from recurrence.devices import resolve_precision as resolve; "
+        "print(*(resolve(wanted, torch.device('cpu')) for wanted in ('auto', 'bfloat16', 'float32')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1] / "workflow/scripts",
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    auto = "bfloat16" if expected else "float32"
+    assert done.stdout.split() == [auto, "bfloat16", "float32"]
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_auto_is_bfloat16_on_gpus_that_compute_in_it(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older GPUs emulate it, which does not count."""
+    computes_bfloat16.cache_clear()
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: has or including_emulation
+    )
+    try:
+        assert resolve_precision("auto", GPU) == ("bfloat16" if has else "float32")
+    finally:
+        computes_bfloat16.cache_clear()

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from blocks import SMALL, TRAINING
-from recurrence import training
+from blocks import SMALL, TRAINING, block_with
+from recurrence import devices, training
 from recurrence.configuration.blocks import Training
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork
@@ -54,7 +54,7 @@ def run(
     torch.manual_seed(0)
     network = RecurrentNetwork("multiplicative", SMALL)
     streams = Streams(sources, sources, distribution, 3)
-    curve = train(network, streams, block, state, KillAt(kill_at))
+    curve, _ = train(network, streams, block, state, KillAt(kill_at))
     return network, curve
 
 
@@ -93,10 +93,11 @@ def test_progress_reports_loss_accuracy_and_time_left(
     streams = Streams(sources, sources, SceneDistribution(), 3)
     train(network, streams, TRAINING, tmp_path / "s.pt", progress)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12
-    assert re.fullmatch(r"train_network additive 1: 1/12, loss [\d.]+", lines[0])
+    assert len(lines) == 13
+    assert lines[0] == "computing in bfloat16 on cpu"
+    assert re.fullmatch(r"train_network additive 1: 1/12, loss [\d.]+", lines[1])
     last = r"train_network additive 1: 11/12, loss [\d.]+, validation accuracy [\d.e-]+, \d+ s left"
-    assert re.fullmatch(last, lines[10])
+    assert re.fullmatch(last, lines[11])
 
 
 def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:
@@ -193,6 +194,30 @@ def test_a_damaged_state_is_refused_by_name(sources: Sources, begun: Path) -> No
     begun.write_bytes(begun.read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"state\.pt is damaged: delete it"):
         run(sources, begun)
+
+
+def test_a_training_stays_in_the_precision_that_it_began_in(
+    sources: Sources,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also if it goes on where ``auto`` means another one."""
+    auto = TRAINING.model_copy(update={"precision": "auto"})
+    for now, other in ((True, False), (False, True)):
+        monkeypatch.setattr(devices, "computes_bfloat16", lambda _, now=now: now)
+        name = "bfloat16" if now else "float32"
+        whole, _ = run(sources, tmp_path / f"{name}-whole.pt", auto)
+        state = tmp_path / f"{name}.pt"
+        with pytest.raises(Killed):
+            run(sources, state, auto, kill_at=7)
+        monkeypatch.setattr(devices, "computes_bfloat16", lambda _, other=other: other)
+        capsys.readouterr()
+        again, _ = run(sources, state, auto)
+        assert f"in {name}, as it began, though this cpu" in capsys.readouterr().out
+        assert_same(whole, again)
+        plain, _ = run(sources, tmp_path / f"{name}-plain.pt", block_with(auto, precision=name))
+        assert_same(whole, plain)
 
 
 def test_learning_rate_warms_up_stays_and_falls() -> None:

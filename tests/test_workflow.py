@@ -190,6 +190,28 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
 
 
+@pytest.mark.parametrize("switch", ["ATEN_CPU_CAPABILITY=default", "ONEDNN_MAX_CPU_ISA=AVX2"])
+def test_a_processor_without_bfloat16_takes_float32_and_reruns_nothing(
+    tmp_path: Path, switch: str
+) -> None:
+    study, (name, value) = Study(tmp_path, TINY), switch.split("=")
+    network = "results/tiny/additive/instance1"
+    files = [f"{network}/{file}.csv" for file in ("accuracy", "perturbation")]
+    told = study.snakemake("--notemp", *files, env=os.environ | {name: value})
+    assert told.returncode == 0, told.stdout + told.stderr
+    with safe_open(study.folder / network / "model.safetensors", "np") as file:
+        about = json.loads(file.metadata()["about"])
+    assert (about["training"]["precision"], about["precision"]) == ("auto", "float32")
+    with h5py.File(study.folder / network / "activations.h5") as file:
+        assert file.attrs["precision"] == "float32"
+    with h5py.File(study.folder / network / "perturbation_example.h5") as file:
+        assert file.attrs["table_precision"] == "float32"
+    for stage in ("train", "record", "perturb"):
+        log = (study.folder / f"results/tiny/logs/{stage}/additive-1.log").read_text()
+        assert "computing in float32 on cpu" in log
+    assert study.planned("--notemp", *files) == {}  # where auto may be bfloat16
+
+
 RESULTS = ("model.safetensors", "fig*.png", "fig*.pdf")
 RC = "image.origin: lower\nfont.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n"
 SETTINGS = {

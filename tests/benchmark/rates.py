@@ -20,6 +20,7 @@ from benchmark.ratios import BLUE
 from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject, Work
 from recurrence import decoding
 from recurrence.connections import RowConvolution, UpConvolution, fixed_parameters
+from recurrence.devices import resolve_precision
 from recurrence.names import IMAGE, POOL
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.scenes import sample
@@ -68,7 +69,8 @@ def rates(subject: Subject) -> pd.DataFrame:
         ("forward passes, 100 scenes", "record", subject.infer(100)),
         ("perturbation, 25 scenes", "perturbation", subject.perturb(25)),
     ):
-        rows.append((stage, getattr(CONFIG, block).precision, arithmetic(work), seconds(work)))
+        precision = resolve_precision(getattr(CONFIG, block).precision, CPU)
+        rows.append((stage, precision, arithmetic(work), seconds(work)))
     recipe = sample(subject.sources, DISTRIBUTION, 2, range(128))
     sides = np.rint(IMAGE * recipe.factor[recipe.present])
     # Two matrix products give the coefficients; each pixel is a weighted sum of 4 x 4 of them.

@@ -3,7 +3,7 @@
 from recurrence import job, storage
 from recurrence.configuration.blocks import Distribution, Network, Perturbation
 from recurrence.datasets import load_shard
-from recurrence.devices import prepare_torch
+from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.network import load_network
 from recurrence.perturbation import Experiment, perturb, write_example
 from recurrence.scenes import SceneDistribution, Sources
@@ -19,8 +19,12 @@ with job.logged(snakemake.log[0]):
         parameters.seed,
     )
     progress = job.Progress(snakemake.rule, wildcards, block.repeats * block.scenes)
+    precision = resolve_precision(block.precision, device)
+    print(f"computing in {precision} on {device}")
     table = perturb(experiment, block, progress)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     storage.write_table(snakemake.output.table, table, **names)
-    provenance = storage.provenance(parameters.seed, scenes=parameters.scenes, **names)
+    provenance = storage.provenance(
+        parameters.seed, scenes=parameters.scenes, table_precision=precision, **names
+    )
     write_example(experiment, snakemake.output.example, provenance)

@@ -2,7 +2,7 @@
 
 from recurrence import job, storage
 from recurrence.configuration.blocks import Network, Recording
-from recurrence.devices import prepare_torch
+from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.evaluation import evaluate
 from recurrence.examples import write_examples
 from recurrence.network import load_network
@@ -18,11 +18,13 @@ with job.logged(snakemake.log[0]):
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     block = Recording(**parameters.record)
     recorded = {**block.plain(), "mantissa": MANTISSA}
-    provenance = storage.provenance(parameters.seed, record=recorded, **names)
+    precision = resolve_precision(block.precision, device)
+    print(f"computing in {precision} on {device}")
+    provenance = storage.provenance(parameters.seed, record=recorded, precision=precision, **names)
     progress = job.Progress(snakemake.rule, wildcards, block.scenes)
     scenes = SceneSet(snakemake.input.scenes, block.scenes)
     with recorder(output.activations, network, scenes.count, provenance) as recording:
-        evaluation = evaluate(network, scenes, block.precision, recording, progress)
+        evaluation = evaluate(network, scenes, precision, recording, progress)
     for name, table in vars(evaluation).items():
         storage.write_table(output[name], table, **names)
     write_examples(network, scenes.shards[0], output.examples, provenance)

@@ -29,9 +29,12 @@ with job.logged(snakemake.log[0]):
         SceneDistribution.of(Distribution(**parameters.scenes)),
         seed,
     )
-    curve = training.train(network, streams, block, state, progress)
+    curve, precision = training.train(network, streams, block, state, progress)
     provenance = storage.provenance(
-        parameters.seed, training=parameters.training, scenes=parameters.scenes
+        parameters.seed,
+        training=parameters.training,
+        scenes=parameters.scenes,
+        precision=precision,
     )
     save_network(snakemake.output.model, network, shape, **provenance)
     storage.write_table(snakemake.output.curve, curve)

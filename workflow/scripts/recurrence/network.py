@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
+from recurrence.devices import resolve_precision
 from recurrence.names import CANVAS, CATEGORIES, INTERACTIONS, LAYERS, POOL
 from recurrence.storage import atomic, reading
 
@@ -223,8 +224,9 @@ class RecurrentNetwork(nn.Module):
 
 
 def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
-    """Automatic mixed precision in bfloat16, or none for float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    """Automatic mixed precision in bfloat16, or none for float32; ``auto`` is as :func:`resolve_precision` says."""
+    enabled = resolve_precision(precision, device) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def _total(terms: Iterable[Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recurrence.configuration.blocks import Training
-from recurrence.devices import send
+from recurrence.devices import resolve_precision, send
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import SceneDistribution, Sources, sample
@@ -75,12 +75,12 @@ def train(
     block: Training,
     state: Path,
     progress: "Progress",
-) -> pd.DataFrame:
-    """Train ``network`` in place and return its training curve, one row for each validation.
+) -> tuple[pd.DataFrame, str]:
+    """Train ``network`` in place. Return its training curve, one row for each validation, and the precision used.
 
-    ``state`` is the file to resume from, if it exists. Raises :class:`DivergedError` if the loss or a
-    weight is not finite, ``OSError`` if the state cannot be written (in both cases the last good state
-    stays), and ``ValueError`` if the state to resume from is damaged.
+    ``state`` is the file to resume from, if it exists, in the precision that the training began in. Raises
+    :class:`DivergedError` if the loss or a weight is not finite, ``OSError`` if the state cannot be written (in both
+    cases the last good state stays), and ``ValueError`` if the state to resume from is damaged.
     """
     network.train()
     device, distribution = network.device, streams.distribution
@@ -102,6 +102,7 @@ def train(
         last, device=device
     )  # on the device: to read a loss, the CPU would wait for it
     iteration, curve = 0, []
+    precision = resolve_precision(block.precision, device)
     if state.exists():
         saved = _load(state, device)
         network.load_state_dict(saved["network"])
@@ -110,6 +111,13 @@ def train(
         iteration, curve = saved["iteration"], saved["curve"]
         losses[:iteration] = saved["losses"]
         print(f"going on after iteration {iteration} of {last}")
+        if saved["precision"] != precision:
+            print(
+                f"in {saved['precision']}, as it began, though this {device.type} would compute in {precision}: "
+                f"to train in {precision} from the beginning, delete {state} or set training.precision"
+            )
+            precision = saved["precision"]
+    print(f"computing in {precision} on {device}")
 
     def batch_of(number: int) -> tuple[Tensor, Tensor]:
         now = distribution_at(number, distribution, block)
@@ -129,7 +137,7 @@ def train(
                 group["lr"] = learning_rate(iteration, block)
 
             optimizer.zero_grad()
-            with mixed_precision(device, block.precision):
+            with mixed_precision(device, precision):
                 logits = network(images).logits
             loss = F.cross_entropy(logits.float(), categories)
             loss.backward()
@@ -145,7 +153,7 @@ def train(
                     elapsed = time.perf_counter() - started
                     since = curve[-1]["iteration"] if curve else 0
                     row = {"iteration": iteration, "loss": losses[since:iteration].mean().item()}
-                    row |= evaluate(network, examples, block.precision)
+                    row |= evaluate(network, examples, precision)
                     row["learning_rate"] = learning_rate(iteration, block)
                     row["scenes_per_second"] = (iteration - checked) * batch / elapsed
                     curve.append(row)
@@ -153,10 +161,10 @@ def train(
                     checked = iteration
                 if iteration % block.checkpoint_every == 0 or iteration == last:
                     moments = optimizer.state_dict() if iteration < last else None
-                    _save(state, network, moments, iteration, curve, losses)
+                    _save(state, network, moments, iteration, curve, losses, precision)
             if progress.due():
                 progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(curve))
-    return pd.DataFrame(curve)
+    return pd.DataFrame(curve), precision
 
 
 def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
@@ -215,6 +223,7 @@ def _save(
     iteration: int,
     curve: list[dict[str, float]],
     losses: Tensor,
+    precision: str,
 ) -> None:
     state = {
         "network": network.state_dict(),
@@ -222,6 +231,7 @@ def _save(
         "iteration": iteration,
         "curve": curve,
         "losses": losses[:iteration].clone(),
+        "precision": precision,
     }
     try:
         with atomic(path) as temporary:

@@ -85,10 +85,10 @@ Scenes = Annotated[int, _unit("scenes")]
 Iterations = Annotated[int, Field(le=10**9), _unit("iterations")]
 Repeats = Annotated[int, Field(ge=1, le=10000)]
 Channel = Annotated[int, Field(ge=1, le=1024), _unit("feature maps")]
-_PRECISION = """bfloat16 is mixed precision, which is faster on a GPU and on a CPU with bfloat16 arithmetic. The paper
-has float32."""
+_PRECISION = """float32 is that of the paper; bfloat16 is mixed precision, which is faster on a GPU or CPU that computes
+in it. auto is bfloat16 there and float32 elsewhere: each job chooses, and writes which it is to its log and outputs."""
 Precision = Annotated[
-    Literal["bfloat16", "float32"], Field(description=_PRECISION.replace("\n", " "))
+    Literal["auto", "bfloat16", "float32"], Field(description=_PRECISION.replace("\n", " "))
 ]
 
 _SCENES = _remade("scenes and everything made from them")
