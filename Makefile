@@ -13,7 +13,7 @@ CLUSTER := .venv-cluster
 CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
 STAGES := shards scenes variants train_network import_network record_network decode_network perturb_network \
-	decode_scenes tables scorecard figure report
+	decode_scenes parameters tables scorecard figure report
 # The folder of the results: the last of these files that names the run counts.
 NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
 RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))

@@ -13,7 +13,6 @@ import pytest
 from matplotlib import rc_params_from_file
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from safetensors.numpy import save_file
 
 from blocks import block_with
 from recurrence.configuration.blocks import Figures
@@ -64,10 +63,11 @@ def write_maps(folder: Path, timesteps: int) -> None:
             file[f"altered/{name}"] = random.random((2, 100, 100))
 
 
-def write_model(path: Path, without: str = "nothing") -> None:
+def write_parameters(path: Path, without: str = "nothing") -> None:
     weights = {name: shape for name, shape in WEIGHTS.items() if without not in name}
-    tensors = {f"{name}.weight": np.zeros(shape, np.float32) for name, shape in weights.items()}
-    save_file(tensors | {f"{name}.bias": np.zeros(3, np.float32) for name in weights}, path)
+    rows = [(f"{name}.weight", " x ".join(map(str, shape))) for name, shape in weights.items()]
+    rows += [(f"{name}.bias", "3") for name in weights]
+    pd.DataFrame(rows, columns=["parameter", "shape"]).to_csv(path, index=False)
 
 
 def make_run(
@@ -86,13 +86,13 @@ def make_run(
             extra = {"repeat": 1, "rendering": "compounded"}
         table.assign(**extra).to_csv(folder / f"{name}.csv", index=False)
     write_maps(folder, timesteps)
-    write_model(folder / "model.safetensors")
+    write_parameters(folder / "parameters.csv")
     files = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
     files |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in files}
     files |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
     return files | {
         "variants": str(folder / "variants.h5"),
-        "model": str(folder / "model.safetensors"),
+        "parameters": str(folder / "parameters.csv"),
     }
 
 
@@ -229,24 +229,25 @@ def test_an_empty_example_is_named(tmp_path: Path) -> None:
     assert "lack the recurrent flow" in texts(draw("4A", files, BLOCK))
 
 
-def test_architecture_shows_the_connections_of_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    write_model(path)
-    shown = texts(draw("2A", {"model": str(path)}, BLOCK))
+def test_architecture_shows_the_connections_of_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.csv"
+    write_parameters(path)
+    shown = texts(draw("2A", {"parameters": str(path)}, BLOCK))
     assert {"transposed conv 20\u00d720", "transposed conv 7\u00d77"} <= set(shown.split("\n"))
     assert "linear 16 \u2192 12,544" in shown
     assert "all 4 steps" in shown
     parameters = sum(int(np.prod(shape)) + 3 for shape in WEIGHTS.values())
     assert connections(path)[1] == parameters
-    write_model(path, without="conv2_to_input")
-    assert "transposed conv 20\u00d720" not in texts(draw("2A", {"model": str(path)}, BLOCK))
+    write_parameters(path, without="conv2_to_input")
+    assert "transposed conv 20\u00d720" not in texts(draw("2A", {"parameters": str(path)}, BLOCK))
 
 
 def test_architecture_without_recurrence(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    keep = {name: shape for name, shape in WEIGHTS.items() if name[0] in "fr"}
-    save_file({f"{name}.weight": np.zeros(shape, np.float32) for name, shape in keep.items()}, path)
-    assert "lateral" not in texts(draw("2A", {"model": str(path)}, BLOCK))
+    path = tmp_path / "parameters.csv"
+    keep = [name for name in WEIGHTS if name[0] in "fr"]
+    rows = [(f"{name}.weight", " x ".join(map(str, WEIGHTS[name]))) for name in keep]
+    pd.DataFrame(rows, columns=["parameter", "shape"]).to_csv(path, index=False)
+    assert "lateral" not in texts(draw("2A", {"parameters": str(path)}, BLOCK))
 
 
 def test_report_is_complete_and_self_contained(run: dict[str, str], tmp_path: Path) -> None:

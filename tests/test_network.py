@@ -19,6 +19,7 @@ from recurrence.network import (
     RecurrentNetwork,
     load_network,
     mixed_precision,
+    parameter_table,
     save_network,
 )
 
@@ -193,6 +194,13 @@ def test_only_the_used_connections_exist() -> None:
 def test_the_papers_network_has_its_12_6_million_parameters() -> None:
     count = sum(p.numel() for p in RecurrentNetwork("multiplicative", PAPER).parameters())
     assert count == 12_662_894
+
+
+def test_the_table_of_parameters_is_that_of_the_network() -> None:
+    table = parameter_table("additive", SMALL)
+    network = RecurrentNetwork("additive", SMALL)
+    shapes = {name: " x ".join(map(str, p.shape)) for name, p in network.named_parameters()}
+    assert dict(table.itertuples(index=False, name=None)) == shapes
 
 
 def test_unknown_interaction_is_refused() -> None:

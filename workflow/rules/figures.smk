@@ -16,11 +16,14 @@ PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
     for name in ("accuracy", "decoding", "perturbation")
 }
-RUN_FILES = TABLES | PUBLISHED | {"variants": f"{RUN}/variants.h5"}
+RUN_FILES = (
+    TABLES
+    | PUBLISHED
+    | {"variants": f"{RUN}/variants.h5", "parameters": f"{RUN}/tables/parameters.csv"}
+)
 NETWORK_FILES = {
     "examples": "examples.h5",
     "perturbation_example": "perturbation_example.h5",
-    "model": "model.safetensors",
 }
 
 
@@ -86,6 +89,27 @@ rule scorecard:
         "scorecard: tests of the paper's claims"
     script:
         "../scripts/scorecard.py"
+
+
+rule parameters:
+    output:
+        f"{RUN}/tables/parameters.csv",
+    log:
+        f"{RUN}/logs/parameters.log",
+    benchmark:
+        f"{RUN}/benchmarks/parameters.tsv"
+    priority: EARLY
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        interaction=FIRST,
+        network=config["network"],
+        code=code("parameters"),
+    message:
+        "parameters: the names and shapes of a network's parameters"
+    script:
+        "../scripts/parameters.py"
 
 
 rule figure:

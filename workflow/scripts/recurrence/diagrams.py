@@ -1,4 +1,4 @@
-"""Diagrams: the idea (figure 1), and the network as it is in its weight file (figure 2A)."""
+"""Diagrams: the idea (figure 1), and the network with its connections (figure 2A)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Outline
-from safetensors import SafetensorError, safe_open
 
 from recurrence.configuration.blocks import Figures
 from recurrence.names import CANVAS, LAYERS, POOL
-from recurrence.storage import MADE_AGAIN, open_hdf5, reading
+from recurrence.storage import open_hdf5, read_table
 
 Files = Mapping[str, str]  # paths, by what the files contain
 
@@ -41,14 +40,13 @@ class Connection:
         return f"linear {self.shape[1]:,} \u2192 {self.shape[0]:,}"
 
 
-def connections(model: Path) -> tuple[list[Connection], int]:
-    """Read the connections in a weight file, and the number of its parameters."""
-    with (
-        reading(model, MADE_AGAIN, SafetensorError),
-        safe_open(str(model), framework="numpy") as file,
-    ):
-        names = list(file.keys())
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+def connections(parameters: str | Path) -> tuple[list[Connection], int]:
+    """Read the connections of a network, and the number of its parameters, from its table of parameters."""
+    table = read_table(parameters)
+    shapes = {
+        name: tuple(map(int, shape.split(" x ")))
+        for name, shape in zip(table["parameter"], table["shape"], strict=True)
+    }
     result = []
     for name, shape in shapes.items():
         kind, *rest, parameter = name.split(".")
@@ -156,8 +154,8 @@ def _maps(links: list[Connection]) -> dict[str, str]:
 
 
 def architecture(files: Files, block: Figures) -> Figure:
-    """Draw the connections of the network in the weight file ``model`` (2A)."""
-    links, parameters = connections(Path(files["model"]))
+    """Draw the connections of the network whose table of parameters is the file ``parameters`` (2A)."""
+    links, parameters = connections(files["parameters"])
     down = sorted(
         (c for c in links if c.kind == "topdown"),
         key=lambda c: (LAYERS.index(c.source) - LAYERS.index(c.target), -LAYERS.index(c.target)),

@@ -42,11 +42,11 @@ FIGURES = {
     ),
     "2A": Entry(
         "The network",
-        "The connections of the trained network, drawn from its weight file. Black: "
-        "feedforward; blue: lateral; orange: top-down. Recurrent connections carry the activity "
-        "of the timestep before. The output reads the fc vectors of all timesteps.",
+        "The connections of the network, drawn from the shapes of its weights. Black: feedforward; "
+        "blue: lateral; orange: top-down. Recurrent connections carry the activity of the timestep "
+        "before. The output reads the fc vectors of all timesteps.",
         function="architecture",
-        files=("model",),
+        files=("parameters",),
     ),
     "2B": Entry(
         "Scenes and their variants",

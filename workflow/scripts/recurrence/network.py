@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
@@ -221,6 +222,14 @@ class RecurrentNetwork(nn.Module):
         if self.interaction == "multiplicative":
             return F.relu(drive) * (1 + flow)
         return F.relu(drive + flow)
+
+
+def parameter_table(interaction: str, block: Network) -> pd.DataFrame:
+    """The parameters of a network, one row each: ``parameter`` (its name) and ``shape``, such as ``16 x 8 x 5 x 5``."""
+    with torch.device("meta"):  # shapes alone, no numbers
+        network = RecurrentNetwork(interaction, block)
+    rows = [(name, " x ".join(map(str, p.shape))) for name, p in network.named_parameters()]
+    return pd.DataFrame(rows, columns=["parameter", "shape"])
 
 
 def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
