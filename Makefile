@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PRESET ?= quick
 CORES ?= all
-# An index of packages with builds of PyTorch for CPUs; without one, PyTorch comes with CUDA.
+# A package index with builds of PyTorch for CPUs. If empty, PyTorch comes with CUDA.
 TORCH ?=
 
 BIN := .venv/bin
@@ -41,7 +41,7 @@ help:
 	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
 	@echo "CORES=all        or a number"
 	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
-	@echo "TORCH=           an index of packages with builds of PyTorch for CPUs: 2 GB to install, not 7"
+	@echo "TORCH=           a package index with PyTorch for CPUs: the environment then takes 2 GB, not 7"
 
 reproduce: $(CONFIGS) $(INSTALLED)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.estimation --cores $(CORES) $(CONFIGS)

@@ -1,14 +1,14 @@
-"""Make the Python environment .venv from envs/requirements.lock: `make` runs this when it is needed.
+"""Install the Python environment .venv from envs/requirements.lock. `make` runs this when needed.
 
     python envs/install.py [--torch INDEX] [--pip]
 
-The packages are installed by uv where there is one, else by pip; every file is checked against the
-hashes in the lock. PyTorch comes with CUDA on Linux, which is most of 7 GB. With --torch, the same
-version of PyTorch comes from INDEX, a package index with builds for CPUs, and CUDA stays away; the
-hashes in the lock are not for those builds, so these two packages are not checked against them.
+Packages are installed with uv if there is one, else with pip. Every file is checked against the hashes
+in the lock. On Linux PyTorch comes with CUDA, which is most of 7 GB. With --torch, the same version of
+PyTorch comes from INDEX, a package index with builds for CPUs, without CUDA. The lock has no hashes for
+these builds, so torch and torchvision are then not checked.
 
-Snakemake starts Python by its path, without quotes. Where the path of this folder needs quotes,
-.venv is a link to an environment in the user's cache.
+Snakemake starts Python by its path without quotes. If the path of this folder needs quotes, .venv is a
+link to an environment in the user's cache.
 """
 
 import argparse
@@ -28,7 +28,7 @@ CUDA = re.compile(r"(torch|torchvision|triton|(nvidia|cuda)-.*)==")
 
 
 def place(project: Path) -> Path:
-    """The folder of the environment. Raises ``SystemExit`` if no path will do."""
+    """The folder for the environment. Raises ``SystemExit`` if no path is possible."""
     if set("{}") & set(str(project)):
         raise SystemExit(f"Snakemake cannot run in {project}: rename the folder without {{ and }}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -37,24 +37,25 @@ def place(project: Path) -> Path:
         if shlex.quote(str(folder)) == str(folder):
             return folder
     raise SystemExit(
-        f"Snakemake cannot use an environment in {project} or {cache}, for the spaces or signs in these "
+        f"Snakemake cannot use an environment in {project} or {cache}, because of spaces or signs in these "
         "paths: set XDG_CACHE_HOME to a folder with a plain path, or move the project to one"
     )
 
 
 def without_cuda(lock: str) -> tuple[str, list[str]]:
-    """The lock without PyTorch and CUDA, and the pins of PyTorch that stand in it."""
+    """The lock without PyTorch and CUDA, and its pins of PyTorch."""
     entries = re.split(r"\n(?=\S)", lock.strip())
     pins = [entry.split()[0] for entry in entries if entry.split("==")[0] in TORCH]
     return "\n".join(entry for entry in entries if not CUDA.match(entry)) + "\n", pins
 
 
 def install(project: Path, torch: str | None, uv: str | None) -> None:
-    """Install everything anew."""
+    """Install everything into a new environment."""
     environment, link = place(project), project / ".venv"
     size = "2 GB" if torch else "7 GB on Linux, as PyTorch comes with CUDA (make help: TORCH=)"
     print(
-        f"Installing the Python environment {environment}: some minutes, up to {size}", flush=True
+        f"Installing the Python environment {environment}: this takes minutes, and up to {size}",
+        flush=True,
     )
     if link.is_symlink():
         link.unlink()
@@ -74,10 +75,10 @@ def install(project: Path, torch: str | None, uv: str | None) -> None:
 
 
 def main() -> None:
-    """Install, and exit as the installer does if it fails."""
+    """Install. If the installer fails, exit with its status."""
     parser = argparse.ArgumentParser(description="Make the Python environment .venv.")
     parser.add_argument("--torch", metavar="INDEX", help="an index with builds for CPUs")
-    parser.add_argument("--pip", action="store_true", help="use pip though uv is there")
+    parser.add_argument("--pip", action="store_true", help="use pip even if there is uv")
     asked = parser.parse_args()
     try:
         install(Path.cwd(), asked.torch, None if asked.pip else shutil.which("uv"))

@@ -23,8 +23,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("study"), TINY)
     for file in CHECKPOINTS:
         (study.folder / file).touch()
-    told = study.snakemake()
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout + result.stderr
     return study
 
 

@@ -114,7 +114,7 @@ class PlainNetwork(nn.Module):
         """Equations 1 and 2: logits (batch, 20), and at each timestep each layer's map and the flow that is used."""
         maps: dict[str, Tensor] = {}
         outputs: dict[str, Tensor] = {}
-        read, all_maps, told = [], [], []
+        read, all_maps, used_flows = [], [], []
         for timestep in range(1, self.block.timesteps + 1):
             flow: dict[str, dict[str, Tensor]] = {"multiplicative": {}, "additive": {}}
             for kind, flows in flow.items() if maps else ():
@@ -127,7 +127,7 @@ class PlainNetwork(nn.Module):
                     flows[target] = flows[target] + term if target in flows else term
             if replaced and timestep == replaced[1]:
                 flow[self.interaction][replaced[0]] = replaced[2]
-            told.append(flow.get(self.interaction, {}))
+            used_flows.append(flow.get(self.interaction, {}))
             counts = {kind: float(kind == self.interaction) for kind in flow}
             b, g = (
                 {layer: flow[kind].get(layer, torch.zeros(())) * counts[kind] for layer in LAYERS}
@@ -143,7 +143,7 @@ class PlainNetwork(nn.Module):
             maps["fc"] = outputs["fc"] = F.relu(drive + b["fc"]) * (1 + g["fc"])
             read.append(maps["fc"])
             all_maps.append(maps)
-        return self.readout(torch.cat(read, 1)), all_maps, told
+        return self.readout(torch.cat(read, 1)), all_maps, used_flows
 
 
 def read_out(features: npt.NDArray[Any], labels: npt.NDArray[Any], fit: int, seed: int) -> float:

@@ -1,15 +1,14 @@
-"""How often the scorecard errs: verdicts on tables that are drawn at random.
+"""Error rates of the scorecard: its verdicts on random tables.
 
     PYTHONPATH=workflow/scripts:tests .venv/bin/python -m simulate_scorecard 200
 
-draws so many sets of tables for each situation (or those named after the number), number of networks and
-size of the experiment, and prints how often a row of each kind came out as reproduced: the mean over
-rows, and the lowest and highest row. docs/statistics.md has these tables.
+draws this number of sets of tables for each situation (or those named after the number), number of
+networks and size of the experiment. It prints how often rows of each kind were reproduced: the mean
+over rows, and the lowest and highest row. docs/statistics.md has these tables.
 
 * published: networks like the published ones, with their means, variances and covariances.
-* nothing: no effect anywhere. Read-outs are at chance, importance is 0, clutter stays.
-* limit: what is claimed is just as large as the smallest effect that counts, and what must be
-  absent is as large as that, too.
+* nothing: no effect anywhere. Decoding is at chance, importance is 0, clutter stays.
+* limit: all effects, claimed or absent, are exactly as large as the smallest effect that counts.
 * shifted: every published number is off by its margin.
 
 In the last three, networks differ from each other as the published ones do.
@@ -154,7 +153,7 @@ def accuracies(
 ) -> pd.DataFrame:
     cells = wide(PUBLISHED.accuracy, interaction, ["interaction"], "accuracy")
     mean, deviations = networks(cells, count, random)
-    # Never so low that rows count as too few iterations: what is asked is what the tests themselves do.
+    # Never so low that rows count as too few iterations: the tests themselves are measured.
     mean = mean - (0 if situation == "published" else SMALLEST_ACCURACY)
     values = counted(mean[:, None] + deviations, scenes, random)
     return long(cells.rename_axis("group"), interaction, accuracy=values).assign(

@@ -80,9 +80,9 @@ class Study:
 
     def planned(self, *words: str) -> dict[str, int]:
         """How many jobs of each rule would run now, without the target ``all``."""
-        told = self.snakemake("--dry-run", *words)
-        assert told.returncode == 0, told.stdout + told.stderr
-        stats = re.findall(r"^(\w+) +(\d+)$", told.stdout, re.MULTILINE)
+        result = self.snakemake("--dry-run", *words)
+        assert result.returncode == 0, result.stdout + result.stderr
+        stats = re.findall(r"^(\w+) +(\d+)$", result.stdout, re.MULTILINE)
         return {rule: int(count) for rule, count in stats if rule not in ("total", "all")}
 
 

@@ -212,8 +212,8 @@ def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path
     }
     run = {**TINY["run"], "interactions": [*NAMES], "instances": 1, "checkpoints": files}
     study = Study(tmp_path / "study", {**TINY, "run": run})
-    told = study.snakemake()
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout + result.stderr
     results = study.folder / "results/tiny"
     assert not (results / "logs/train").exists()
     for interaction, (file,) in files.items():

@@ -1,4 +1,4 @@
-"""A few draws of tests/simulate_scorecard.py: rates far from those in docs/statistics.md would show."""
+"""A few draws of tests/simulate_scorecard.py: rates far from those in docs/statistics.md are noticed."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from scipy.stats import binom
 from simulate_scorecard import rates, tables
 
 DRAWS = 8
-# So many of the draws may go wrong by luck where 5 % do: more come up once in 60,000 rows.
+# With an error rate of 5 %, more wrong draws than this happen once in 60,000 rows.
 WRONG = int(binom.isf(2e-5, DRAWS, 0.05))
 
 

@@ -32,8 +32,8 @@ MODEL = NETWORK / "model.safetensors"
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("undisturbed"), ONE)
-    told = study.snakemake()
-    assert told.returncode == 0, told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stderr
     return study
 
 
@@ -159,8 +159,8 @@ def test_killed_runs_end_in_the_same_results(
             break
         left -= killed
         kills += killed
-    told = study.snakemake()
-    assert told.returncode == 0, told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stderr
     print("seed:", seed, "kills:", dict(kills))
     assert set(kills) == set(STAGES)
     assert "going on after iteration" in training_log(study)
@@ -177,8 +177,8 @@ def test_a_training_killed_after_its_end_is_not_repeated(
     job.kill()
     run.wait()
     assert not (study.folder / MODEL).exists()  # Snakemake removes the files of a failed job
-    told = study.snakemake()
-    assert told.returncode == 0, told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stderr
     assert "going on after iteration 150 of 150" in training_log(study)
     assert_same_results(study, undisturbed)
 
@@ -194,13 +194,13 @@ def test_a_job_that_outlives_snakemake_is_not_done_twice(
     run.kill()
     run.wait()
     study.snakemake("--unlock")
-    told = study.snakemake("--until", "record_network")
-    assert told.returncode != 0
-    assert "another process still does this job" in told.stderr
+    result = study.snakemake("--until", "record_network")
+    assert result.returncode != 0
+    assert "another process still does this job" in result.stderr
     orphan.resume()
     orphan.wait(60)
-    told = study.snakemake()
-    assert told.returncode == 0, told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stderr
     assert_same_results(study, undisturbed)
 
 
@@ -214,8 +214,8 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     def small_files() -> None:  # like a full disk: writing more is an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    told = study.snakemake("--until", "record_network", preexec_fn=small_files)
-    assert told.returncode != 0
+    result = study.snakemake("--until", "record_network", preexec_fn=small_files)
+    assert result.returncode != 0
     log = (study.folder / "results/tiny/logs/record/multiplicative-1.log").read_text()
     assert "activations.h5 cannot be written (is the disk full?)" in log
     folder = study.folder / NETWORK
@@ -235,10 +235,10 @@ def test_a_folder_without_write_access_is_reported_before_any_job(
 ) -> None:
     study = Study(tmp_path, ONE)
     (study.folder / place).symlink_to("/sys/fs")  # not even root can make a file there
-    told = study.snakemake()
-    assert told.returncode != 0
-    assert f"no file can be written in the folder {named}" in told.stderr
-    assert "make it writable, or run a copy of the project elsewhere" in told.stderr
+    result = study.snakemake()
+    assert result.returncode != 0
+    assert f"no file can be written in the folder {named}" in result.stderr
+    assert "make it writable, or run a copy of the project elsewhere" in result.stderr
     assert not list(study.folder.glob("data/**/*.h5"))
     (study.folder / place).unlink()
     assert study.snakemake("--", "data").returncode == 0

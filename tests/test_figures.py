@@ -217,8 +217,8 @@ def test_published_lines_can_be_left_out(whole: dict[str, str]) -> None:
 def test_a_missing_interaction_is_named(name: str, tmp_path: Path) -> None:
     files = make_run(tmp_path, *RUNS["small"])
     del files["examples"], files["perturbation_example"]
-    told = texts(draw(name, files, BLOCK))
-    assert "no multiplicative networks" in told or "of multiplicative networks" in told
+    shown = texts(draw(name, files, BLOCK))
+    assert "no multiplicative networks" in shown or "of multiplicative networks" in shown
     assert "could show" not in texts(draw("S2A", files, BLOCK))
 
 

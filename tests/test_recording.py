@@ -135,14 +135,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full_for_the_log_too_is_reported_in_the_terminal(small_disk: Path) -> None:
     (small_disk / "model.safetensors").write_bytes(b"trained")
     (small_disk / "other").write_bytes(bytes(2_000_000))
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", FILL_THE_DISK, str(small_disk)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
     )
-    assert told.returncode != 0
-    assert "activations.h5 cannot be written (is the disk full?)" in told.stderr
+    assert result.returncode != 0
+    assert "activations.h5 cannot be written (is the disk full?)" in result.stderr
     kept = {"model.safetensors", "other", "log", ".log.lock"}
     assert {path.name for path in small_disk.iterdir()} == kept
     assert (small_disk / "model.safetensors").read_bytes() == b"trained"

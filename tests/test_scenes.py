@@ -225,7 +225,7 @@ def test_without_a_folder_for_compiled_code_the_painter_works_and_says_so_once(
     (tmp_path / package / "__pycache__").touch()  # a file, so that nothing can be written into it
     (tmp_path / "tests").symlink_to(project / "tests")
     nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "PYTHONPATH": "workflow/scripts"}
-    told = subprocess.run(
+    logged = subprocess.run(
         [sys.executable, "-c", PAINT],
         cwd=tmp_path,
         env={key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"} | nowhere,
@@ -234,8 +234,8 @@ def test_without_a_folder_for_compiled_code_the_painter_works_and_says_so_once(
         check=True,
     ).stdout.splitlines()
     total = render(sources, sample(sources, SceneDistribution(), 1, range(2))).sum()
-    assert told == [
-        "the compiled painter can't be kept: each job compiles it again, which takes seconds",
+    assert logged == [
+        "the compiled painter can't be stored: each job compiles it again, which takes seconds",
         str(total),
         str(total),
     ]

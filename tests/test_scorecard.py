@@ -219,10 +219,10 @@ def test_exchanged_interactions_are_not_the_published_pattern(scored: int, pertu
     rows = score(ours, scored, perturbed).set_index("claim")["verdict"]
     assert set(rows["c"]) <= REFUSED and set(rows["f"]) == {NOT_REPRODUCED}
     assert set(rows["distance"]) == {NOT_REPRODUCED}
-    told = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged").split("\n")
-    assert told[1].startswith("The pattern is NOT the published one.")
-    told = summary(score(as_ours()), ours.accuracy, "published").split("\n")
-    assert told[1].startswith("The pattern is the published one")
+    lines = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged").split("\n")
+    assert lines[1].startswith("The pattern is NOT the published one.")
+    lines = summary(score(as_ours()), ours.accuracy, "published").split("\n")
+    assert lines[1].startswith("The pattern is the published one")
 
 
 def first(tables: Tables, count: int) -> Tables:
@@ -314,14 +314,14 @@ def test_an_importance_of_0_0083_is_not_the_published_one() -> None:
 
 def test_rows_that_the_published_networks_fail_are_left_out() -> None:
     quantities = score(as_ours()).set_index("interaction")["quantity"]
-    told = {
+    counts = {
         interaction: sum(
             f"strongest scale importance, {layer}" in q for q in quantities[interaction]
         )
         for interaction in ("multiplicative", "additive")
         for layer in ("conv1",)
     }
-    assert told == {"multiplicative": 1, "additive": 0}
+    assert counts == {"multiplicative": 1, "additive": 0}
     assert not quantities.str.contains("strongest scale importance, conv2").any()
     assert "category importance, conv2 (t = 2)" not in set(quantities["additive"])
     assert "category importance, conv2 (t = 2)" in set(quantities["multiplicative"])

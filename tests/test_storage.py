@@ -129,7 +129,7 @@ def test_a_locked_file_is_not_called_damaged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_file_is_called_damaged(tmp_path: Path, kind: str) -> None:
-    write, read, told = KINDS[kind]
+    write, read, expected = KINDS[kind]
     path = tmp_path / "file"
     write(path)
     whole = path.read_bytes()
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_called_damaged(tmp_path: Path, kind: str) -> None:
         if kind == "table" and content and whole.startswith(content):
             continue  # a table that is cut short is still a table
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"^{path}:? ?{told}"):
+        with pytest.raises(ValueError, match=rf"^{path}:? ?{expected}"):
             read(path)
 
 

@@ -85,10 +85,10 @@ def test_a_run_prints_one_line_a_job_and_logs_everything(finished: Study) -> Non
     model = finished.folder / "results/tiny/figures/fig1.png"
     kept = model.read_bytes()
     model.unlink()
-    told = finished.snakemake("--", "figures").stderr
+    printed = finished.snakemake("--", "figures").stderr
     assert model.read_bytes() == kept
-    assert "[ 50 %] figure 1: " in told and "Finished jobid" not in told
-    log = told.split("Complete log(s): ")[1].split()[0]
+    assert "[ 50 %] figure 1: " in printed and "Finished jobid" not in printed
+    log = printed.split("Complete log(s): ")[1].split()[0]
     with open(log) as file:
         assert "Finished jobid" in file.read()
 

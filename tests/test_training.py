@@ -154,7 +154,7 @@ def begun(sources: Sources, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rates", "told"),
+    ("rates", "expected"),
     [
         ({7: 1e30, 8: 1e30, 9: 1e30}, r"loss is not finite at iteration \d"),
         ({9: math.inf}, "weights are"),
@@ -165,11 +165,11 @@ def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
     begun: Path,
     monkeypatch: pytest.MonkeyPatch,
     rates: dict[int, float],
-    told: str,
+    expected: str,
 ) -> None:
     before = begun.read_bytes()
     monkeypatch.setattr(training, "learning_rate", lambda i, _: rates.get(i, 1e-3))
-    with pytest.raises(DivergedError, match=rf"{told}.*training\.learning_rate"):
+    with pytest.raises(DivergedError, match=rf"{expected}.*training\.learning_rate"):
         run(sources, begun, TRAINING.model_copy(update={"clip_norm": None}))
     assert begun.read_bytes() == before
 

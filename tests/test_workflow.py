@@ -197,8 +197,8 @@ def test_a_processor_without_bfloat16_takes_float32_and_reruns_nothing(
     study, (name, value) = Study(tmp_path, TINY), switch.split("=")
     network = "results/tiny/additive/instance1"
     files = [f"{network}/{file}.csv" for file in ("accuracy", "perturbation")]
-    told = study.snakemake("--notemp", *files, env=os.environ | {name: value})
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = study.snakemake("--notemp", *files, env=os.environ | {name: value})
+    assert result.returncode == 0, result.stdout + result.stderr
     with safe_open(study.folder / network / "model.safetensors", "np") as file:
         about = json.loads(file.metadata()["about"])
     assert (about["training"]["precision"], about["precision"]) == ("auto", "float32")
@@ -228,8 +228,8 @@ def test_one_core_and_other_settings_of_the_machine_give_the_same(
 ) -> None:
     study = Study(tmp_path / "My Drive \u00fc", TINY)
     (study.folder / "matplotlibrc").write_text(RC)
-    told = study.snakemake("--cores", "1", env=os.environ | SETTINGS, umask=0o077)
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = study.snakemake("--cores", "1", env=os.environ | SETTINGS, umask=0o077)
+    assert result.returncode == 0, result.stdout + result.stderr
     one, two = (s.folder / "results/tiny" for s in (study, finished))
     names = [file.relative_to(one) for kind in RESULTS for file in one.rglob(kind)]
     assert len(names) >= 6 + 2 * len(FIGURES)
@@ -240,11 +240,11 @@ def test_one_core_and_other_settings_of_the_machine_give_the_same(
 
 def test_without_docstrings_and_asserts_a_wrong_configuration_is_reported(tmp_path: Path) -> None:
     study = Study(tmp_path, overlay_of("network.timestep", 4))
-    told = study.snakemake("--dry-run", env=os.environ | {"PYTHONOPTIMIZE": "2"})
-    assert told.returncode != 0
+    result = study.snakemake("--dry-run", env=os.environ | {"PYTHONOPTIMIZE": "2"})
+    assert result.returncode != 0
     assert (
         'network.timestep: there is no such key: did you mean "timesteps"?'
-        in told.stdout + told.stderr
+        in result.stdout + result.stderr
     )
 
 
@@ -253,8 +253,8 @@ def test_smoke_on_one_core_and_two_gives_the_same_tables(tmp_path: Path) -> None
     preset = yaml.safe_load((ROOT / "workflow/presets/smoke.yaml").read_text())
     one, two = (Study(tmp_path / cores, preset) for cores in "12")
     for study, cores in ((one, "1"), (two, "2")):
-        told = study.snakemake("--cores", cores)
-        assert told.returncode == 0, told.stdout + told.stderr
+        result = study.snakemake("--cores", cores)
+        assert result.returncode == 0, result.stdout + result.stderr
     models = [
         sorted(study.folder.glob("results/smoke/*/*/model.safetensors")) for study in (one, two)
     ]
@@ -298,7 +298,7 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
     path.unlink()
     words = [f"BIN={Path(sys.executable).parent}", "INSTALLED=", "CONFIGS=config.yaml tiny.yaml"]
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             ["make", "-f", ROOT / "Makefile", "status", *words],
             cwd=finished.folder,
             capture_output=True,
@@ -307,15 +307,17 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
         ).stdout
     finally:
         path.write_bytes(kept)
-    assert re.search(r"^train_network +12 +0$", told, re.MULTILINE)
-    assert re.search(r"^report +0 +1$", told, re.MULTILINE)
-    assert set(re.findall(r"^(\w+) +\d", told, re.MULTILINE)) == set(finished.planned("--forceall"))
+    assert re.search(r"^train_network +12 +0$", result, re.MULTILINE)
+    assert re.search(r"^report +0 +1$", result, re.MULTILINE)
+    assert set(re.findall(r"^(\w+) +\d", result, re.MULTILINE)) == set(
+        finished.planned("--forceall")
+    )
 
 
 def test_the_estimate_counts_what_is_left(finished: Study) -> None:
     (finished.folder / "other.yaml").write_text("run: {name: other, instances: 4}\n")
     for overlay, left in (("tiny.yaml", "0 of 6"), ("other.yaml", "8 of 8")):
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "recurrence.estimation", "--cores", "2", "config.yaml", overlay],
             cwd=finished.folder,
             env=os.environ | {"PYTHONPATH": str(finished.folder / "workflow/scripts")},
@@ -325,9 +327,9 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
         ).stdout
         assert re.match(
             r"Run (tiny|other): about \d+(\.\d+)? (s|min|h) on this machine \(2 cores, (cpu|cuda)\): ",
-            told,
+            result,
         )
-        assert f"{left} networks to do" in told
+        assert f"{left} networks to do" in result
 
 
 @pytest.mark.parametrize(
@@ -341,7 +343,7 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
 def test_the_estimate_stops_no_run(tmp_path: Path, overlay: str, cores: str, said: str) -> None:
     (tmp_path / "overlay.yaml").write_text(overlay)
     files = (ROOT / "config.yaml", tmp_path / "overlay.yaml")
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "recurrence.estimation", "--cores", cores, *files],
         cwd=ROOT / "workflow/scripts",
         capture_output=True,
@@ -349,8 +351,8 @@ def test_the_estimate_stops_no_run(tmp_path: Path, overlay: str, cores: str, sai
         check=True,
         env=os.environ | {"PYTHONOPTIMIZE": "2"},
     )
-    assert told.stdout.startswith(said) and bool(told.stdout) == bool(said)
-    assert "Traceback" not in told.stderr
+    assert result.stdout.startswith(said) and bool(result.stdout) == bool(said)
+    assert "Traceback" not in result.stderr
 
 
 def overlay_of(key: str, value: Any) -> dict[str, Any]:
@@ -419,8 +421,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]
     study = Study(tmp_path_factory.mktemp("described"), TINY)
     for rules in (study.folder / "workflow/rules").iterdir():
         rules.write_text(re.sub(r" +message:\n.+\n", "", rules.read_text()))
-    told = study.snakemake("--dry-run").stdout
-    return re.findall(r"^rule (\w+):\n((?: .+\n)+)", told, re.MULTILINE)
+    result = study.snakemake("--dry-run").stdout
+    return re.findall(r"^rule (\w+):\n((?: .+\n)+)", result, re.MULTILINE)
 
 
 def test_what_needs_no_training_comes_first(described: list[tuple[str, str]]) -> None:
@@ -522,9 +524,9 @@ def test_a_changed_module_reruns_the_stages_that_use_it(
 
 def test_a_bad_configuration_stops_before_any_job(tmp_path: Path) -> None:
     study = Study(tmp_path, overlay_of("network.timestep", 4))
-    told = study.snakemake()
-    assert told.returncode != 0
-    assert 'network.timestep: there is no such key: did you mean "timesteps"?' in told.stderr
+    result = study.snakemake()
+    assert result.returncode != 0
+    assert 'network.timestep: there is no such key: did you mean "timesteps"?' in result.stderr
     assert not list(tmp_path.rglob("*.h5"))
 
 
@@ -535,12 +537,14 @@ def test_a_key_given_twice_is_refused_in_every_file(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(
         "training:\n  batch: 4\nrecord: {scenes: 40}\n\ntraining: {}\n"
     )
-    told = study.snakemake("other.yaml", "--dry-run")  # two files after --configfile
-    assert told.returncode != 0
+    result = study.snakemake("other.yaml", "--dry-run")  # two files after --configfile
+    assert result.returncode != 0
     line = (tmp_path / "config.yaml").read_text().splitlines().index("figures:") + 1
     last = len((tmp_path / "config.yaml").read_text().splitlines())
-    assert f"figures: is given twice in config.yaml, in lines {line} and {last}: " in told.stdout
-    assert re.search(r"training: is given twice in \S+other.yaml, in lines 1 and 5: ", told.stdout)
+    assert f"figures: is given twice in config.yaml, in lines {line} and {last}: " in result.stdout
+    assert re.search(
+        r"training: is given twice in \S+other.yaml, in lines 1 and 5: ", result.stdout
+    )
 
 
 def test_values_on_the_command_line_are_as_in_a_file(tmp_path: Path) -> None:
@@ -548,8 +552,10 @@ def test_values_on_the_command_line_are_as_in_a_file(tmp_path: Path) -> None:
     words = ("training={iterations: 7, clip_norm: null}", "run={name: 2024, instances: 1}")
     planned = study.planned("--config", *words)
     assert planned["train_network"] == 3
-    told = study.snakemake("--dry-run", "--config", "training={learning_rate: 1e-3}")
-    assert "training.learning_rate: got '1e-3', which is text to YAML: write 1.0e-3" in told.stdout
+    result = study.snakemake("--dry-run", "--config", "training={learning_rate: 1e-3}")
+    assert (
+        "training.learning_rate: got '1e-3', which is text to YAML: write 1.0e-3" in result.stdout
+    )
 
 
 def test_a_call_from_another_folder_says_where_to_call(tmp_path: Path) -> None:
@@ -561,9 +567,9 @@ def test_a_call_from_another_folder_says_where_to_call(tmp_path: Path) -> None:
     bare = [word for word in snakemake if word not in ("--configfile", "tiny.yaml")]
     for command in (snakemake, bare):
         how: dict[str, Any] = {"cwd": elsewhere, "capture_output": True, "text": True}
-        told = subprocess.run(command, check=False, **how)
-        assert told.returncode != 0
-        assert f"there is no config.yaml in this folder ({elsewhere})" in told.stdout
-        assert str(project) in told.stdout and "is missing" not in told.stdout
+        result = subprocess.run(command, check=False, **how)
+        assert result.returncode != 0
+        assert f"there is no config.yaml in this folder ({elsewhere})" in result.stdout
+        assert str(project) in result.stdout and "is missing" not in result.stdout
         advised = subprocess.run([*command, "--directory", str(project)], check=False, **how)
         assert advised.returncode == 0, advised.stdout

@@ -26,7 +26,7 @@ BLUE = "#0072B2"
 
 @dataclass(frozen=True)
 class Side:
-    """One way to do a task: so many ``processes`` do the work of ``make`` at once, ``runs`` times."""
+    """One way to do a task: ``processes`` at a time do the work of ``make``, each ``runs`` times."""
 
     make: Callable[[Subject], Work]
     runs: int
@@ -95,7 +95,7 @@ class Processes:
     result: Any = None
 
     def run(self) -> None:
-        """Do the work once more. With n processes side by side, the time for one is divided by n."""
+        """Do the work again. With n processes side by side, the time for one is divided by n."""
         for end in self.ends:
             end.send("go")
         taken, results = zip(*(end.recv() for end in self.ends), strict=True)
@@ -158,7 +158,7 @@ def pin(cores: range) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Use so many threads in PyTorch and in NumPy's BLAS."""
+    """Use ``count`` threads in PyTorch and in NumPy's BLAS."""
     torch.set_num_threads(count)
     with threadpool_limits(count):
         yield

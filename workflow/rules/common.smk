@@ -31,7 +31,7 @@ THREADS = config["compute"]["threads"]
 MEMORY = 2500  # MB for a job of one network, enough for the preset paper (docs/reliability.md)
 DECODING = {key: value for key, value in config["decoding"].items() if key != "scene_repeats"}
 SCENE_REPEATS = config["decoding"]["scene_repeats"]
-EARLY = 1  # the priority of what needs no training, and of figures: something to look at
+EARLY = 1  # priority of figures and of what needs no training, to look at first
 POSES = ("scale", "orientation", "location")
 DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
@@ -87,7 +87,7 @@ def figure_files(wildcards):
 
 
 def show_one_line_a_job(workflow):
-    """Make the terminal's messages short; Snakemake's log file has all of them."""
+    """Show only short messages in the terminal. Snakemake's log file has all of them."""
     _, counts = workflow.dag.stats()
     parallel = max(1, (workflow.cores or 1) // THREADS)
     for handler in logger.handlers:

@@ -129,7 +129,7 @@ def decoding(files: Files, block: Figures, source: str, interactions: Sequence[s
     ours = {name: _decoding_bands(files["decoding"], source, name) for name in interactions}
     ours = {name: frame for name, frame in ours.items() if len(frame)}
     if not ours:
-        what = f"read-outs ({source.replace('_', ' ')}, cluttered scenes)"
+        what = f"decoders ({source.replace('_', ' ')}, cluttered scenes)"
         return lacking(" or ".join(interactions), what)
     variables = ("category", *AUXILIARY)
     figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * len(ours)), layout="constrained")

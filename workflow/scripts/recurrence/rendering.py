@@ -24,17 +24,19 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": T
 
 
 def _compiled(function: Any) -> Any:
-    """Compile with numba at the first call, and keep the result for other processes if a folder can be written."""
+    """Compile with numba at the first call. Keep the result for other processes if it can be stored."""
     try:
         return numba.njit(function, cache=True, **_OPTIONS)
-    except RuntimeError:  # neither beside this file nor in the user's cache
+    except RuntimeError:  # neither next to this file nor in the user's cache
         return numba.njit(function, **_OPTIONS)
 
 
 @cache
 def _say_if_not_kept() -> None:
     if not _paint.stats.cache_path:
-        print("the compiled painter can't be kept: each job compiles it again, which takes seconds")
+        print(
+            "the compiled painter can't be stored: each job compiles it again, which takes seconds"
+        )
 
 
 def side_after(side: Any, factor: Any) -> Any:

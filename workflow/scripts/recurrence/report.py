@@ -1,7 +1,7 @@
 """The report of a run, one self-contained page: scorecard, figures, tables, provenance. Imports no torch.
 
-The page refers to nothing outside itself but the PDFs in the folder ``figures`` beside it, and
-holds no time stamp.
+The page needs no other file; it only links to the PDFs in the folder ``figures`` and the tables. It
+has no dates.
 """
 
 import base64
