@@ -1,4 +1,4 @@
-"""The pages: links lead somewhere, the code cites sections that exist, and versions agree."""
+"""The pages: links, cited sections, versions, and the published numbers."""
 
 import re
 import shutil
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from recurrence.names import AUXILIARY, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.statistics import Evidence, load
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -77,6 +80,43 @@ def test_versions_agree() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
     released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert project == citation == released[0]
+
+
+def test_the_published_numbers_are_those_of_the_tables() -> None:
+    """The table of docs/experiment.md 6, a column for each interaction."""
+    published = load(ROOT / "data/published")
+    columns: list[list[str]] = []
+    for interaction in PUBLISHED_INTERACTIONS:
+        e = Evidence.of(published, interaction)
+        percent = [
+            [100 * e.accuracy.mean],
+            [100 * e.auxiliary("activation", LAYERS, t).mean for t in (1, 2, 3, 4)],
+            [100 * e.decoded("activation", "fc", "category", t).mean for t in (1, 2, 3, 4)],
+        ]
+        importance = [
+            [e.important(layer, variable, t).mean for t in (2, 3, 4)]
+            for layer, variable in (
+                ("input", "location"),
+                ("conv1", "location"),
+                ("conv1", "category"),
+                ("conv2", "category"),
+            )
+        ]
+        cells = [f"{', '.join(f'{value:.1f}' for value in row)} %" for row in percent]
+        columns.append(cells + [", ".join(f"{value:.2f}" for value in row) for row in importance])
+    page = (ROOT / "docs/experiment.md").read_text("utf-8")
+    for row in zip(*columns, strict=True):
+        assert f"| {' | '.join(row)} |" in page
+    scenes = [
+        Evidence.of(published, interaction).decoded("activation", "input", variable, 1).mean
+        for variable in ("category", *AUXILIARY)
+        for interaction in PUBLISHED_INTERACTIONS
+    ]
+    means = [
+        f"{50 * (one + other):.1f} %" for one, other in zip(scenes[::2], scenes[1::2], strict=True)
+    ]
+    text = " ".join(page.split())
+    assert "category {}, location {}, scale {}, orientation {}.".format(*means) in text
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")
