@@ -243,7 +243,7 @@ def test_without_docstrings_and_asserts_a_wrong_configuration_is_reported(tmp_pa
     result = study.snakemake("--dry-run", env=os.environ | {"PYTHONOPTIMIZE": "2"})
     assert result.returncode != 0
     assert (
-        'network.timestep: there is no such key: did you mean "timesteps"?'
+        "network.timestep: there is no such key: did you mean network.timesteps?"
         in result.stdout + result.stderr
     )
 
@@ -526,7 +526,9 @@ def test_a_bad_configuration_stops_before_any_job(tmp_path: Path) -> None:
     study = Study(tmp_path, overlay_of("network.timestep", 4))
     result = study.snakemake()
     assert result.returncode != 0
-    assert 'network.timestep: there is no such key: did you mean "timesteps"?' in result.stderr
+    assert (
+        "network.timestep: there is no such key: did you mean network.timesteps?" in result.stderr
+    )
     assert not list(tmp_path.rglob("*.h5"))
 
 
@@ -554,7 +556,8 @@ def test_values_on_the_command_line_are_as_in_a_file(tmp_path: Path) -> None:
     assert planned["train_network"] == 3
     result = study.snakemake("--dry-run", "--config", "training={learning_rate: 1e-3}")
     assert (
-        "training.learning_rate: got '1e-3', which is text to YAML: write 1.0e-3" in result.stdout
+        "training.learning_rate: got '1e-3': should be a valid number (to YAML this is text: write "
+        "1.0e-3" in result.stdout
     )
 
 

@@ -5,22 +5,15 @@ these classes.
 """
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetPydanticSchema,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, core_schema
 
-from recurrence.configuration.rules import conflicts
 from recurrence.names import FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDERINGS
 
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
@@ -28,16 +21,19 @@ TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYE
 # --- annotations of keys -------------------------------------------------------------------------
 
 
-def _odd(number: int) -> int:
-    if number % 2 == 0:
-        raise ValueError("is even")
-    return number
+def _that(holds: Callable[[Any], object], what: str, **schema: Any) -> tuple[Any, ...]:
+    """A value for which ``holds`` is true, which is ``what`` in words and ``schema`` in JSON schema."""
+
+    def checked(value: Any) -> Any:
+        if not holds(value):
+            raise PydanticCustomError("wrong", "should be {what}", {"what": what})
+        return value
+
+    return AfterValidator(checked), Field(title=what, json_schema_extra=schema)
 
 
-def _each_once(values: list[str]) -> list[str]:
-    if len(values) > len(set(values)):
-        raise ValueError("has a value twice")
-    return values
+def _text(pattern: str, what: str) -> tuple[Any, ...]:
+    return _that(partial(re.fullmatch, pattern), what, pattern=rf"^({pattern})$(?!\n)")
 
 
 def _unit(name: str) -> Any:
@@ -49,7 +45,9 @@ def _remade(what: str) -> Any:
     return Field(json_schema_extra={"made again": what})
 
 
-_ONCE = AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})
+_ONCE = _that(
+    lambda values: len(values) == len({*values}), "a list without repeats", uniqueItems=True
+)
 
 
 def _some_of(names: Sequence[str], at_least: int = 1) -> tuple[Any, ...]:
@@ -60,27 +58,16 @@ def _some_of(names: Sequence[str], at_least: int = 1) -> tuple[Any, ...]:
     return GetPydanticSchema(lambda *_: items), *_ONCE
 
 
-_FOLDER = r"(?!~)(?!.*//)[^\s{}]([^\n{}]*[^\s{}/])?$(?!\n)"
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)"
+_PATH = r"(?!~)(?!\./)(?!.*//)[^\s{}]([^\n{}]*[^\s{}/])?"
 _A_NAME = "a name of up to 64 letters, digits and . _ - that begins with a letter or digit"
-_FILES = "a list of files, each once, without { }, //, or a leading ./ or ~"
-_A_FOLDER = "a folder, without { }, //, a leading ./ or ~, or a slash at the end"
-Name = Annotated[str, Field(pattern=_NAME, title=_A_NAME)]
-File = Annotated[str, Field(pattern=rf"^(?!\./){_FOLDER}")]
-Files = Annotated[list[File], *_ONCE, Field(title=_FILES)]
-Folder = Annotated[str, Field(pattern=rf"^(?!\.(/|$)){_FOLDER}", title=_A_FOLDER)]
-AnyFolder = Annotated[
-    str, Field(pattern=r"^[^\s~]([^\n]*\S)?$(?!\n)", title="a folder, without a leading ~")
-]
-Kernel = Annotated[
-    int,
-    *(Field(ge=1, le=23, title="an odd whole number from 1 to 23"), AfterValidator(_odd)),
-    Field(json_schema_extra={"not": {"multipleOf": 2}, "unit": "pixels"}),
-]
-Device = Annotated[
-    str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$(?!\n)", title="auto, cpu, cuda or cuda:N")
-]
-Flag = Annotated[bool, Field(title="true or false")]
+_A_PATH = "a path without { }, //, a leading ./ or ~, or a slash at the end"
+Name = Annotated[str, *_text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", _A_NAME)]
+Path = Annotated[str, *_text(_PATH, _A_PATH)]
+Folder = Annotated[str, *_text(rf"(?!\.$){_PATH}", _A_PATH)]
+AnyFolder = Annotated[str, *_text(r"[^\s~]([^\n]*\S)?", "a folder, without a leading ~")]
+Device = Annotated[str, *_text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N")]
+Files = Annotated[list[Path], *_ONCE, Field(title=f"each once, each {_A_PATH}")]
+_ODD = _that(lambda number: number % 2, "odd", **{"not": {"multipleOf": 2}})
 Scenes = Annotated[int, _unit("scenes")]
 Iterations = Annotated[int, Field(le=10**9), _unit("iterations")]
 Repeats = Annotated[int, Field(ge=1, le=10000)]
@@ -110,7 +97,6 @@ class Block(BaseModel):
         strict=True,
         frozen=True,
         allow_inf_nan=False,
-        regex_engine="python-re",  # the default has no lookahead
         use_attribute_docstrings=True,
     )
 
@@ -232,7 +218,7 @@ class Network(Block):
     timesteps: Annotated[int, Field(ge=1, le=100)]
     """The number of timesteps. The first one has no recurrence, so recurrent networks need 2 or more."""
     channels: Channels
-    kernel: Kernel
+    kernel: Annotated[int, Field(ge=1, le=23), *_ODD, _unit("pixels")]
     """The side of feedforward and lateral convolutions. With the largest, conv2 has one pixel after pooling."""
     units: Annotated[int, Field(ge=1, le=16384), _unit("units")]
     """Units of the fc layer. The weights from fc to the maps, which are most of the network, grow with it."""
@@ -287,7 +273,7 @@ class Recording(Block):
 class KeptRecording(Recording):
     """The recording of activations and recurrent flow on test scenes."""
 
-    keep: Flag
+    keep: bool
     """Whether to keep each network's recording, activations.h5, after decoding."""
 
 
@@ -342,7 +328,7 @@ class Perturbation(Poses):
 class Figures(Block):
     """The figures of the paper."""
 
-    published: Flag
+    published: bool
     """Whether to draw the published means as thin lines behind ours."""
     examples: Annotated[Scenes, Field(ge=1, le=12)]
     """Scenes in figures 3B and S2B. Figure S3 shows up to eight more; twelve are kept."""
@@ -373,29 +359,16 @@ class Configuration(Block):
     figures: Annotated[Figures, _remade("figures and the report")]
     compute: Annotated[Compute, _NOTHING]
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _rules(cls, values: Any, validated: ModelWrapValidatorHandler[Self]) -> Self:
-        """Report broken rules about several keys together with wrong values."""
-        block, problems = None, []
-        try:
-            block = validated(values)
-        except ValidationError as error:
-            problems = [
-                (each["type"], each["loc"], each["input"], each["msg"]) for each in error.errors()
-            ]
-        wrong = [".".join(map(str, loc)) for _, loc, *_ in problems]
-        problems += [
-            ("rule", tuple(key.split(".")), values, text) for key, text in conflicts(values, wrong)
-        ]
-        if block is None or problems:
-            details = [
-                InitErrorDetails(
-                    type=PydanticCustomError(kind, "{text}", {"text": text}),
-                    loc=loc,
-                    input=value,
-                )
-                for kind, loc, value, text in problems
-            ]
-            raise ValidationError.from_exception_data(cls.__name__, details)
-        return block
+
+def block_of(field: FieldInfo) -> type[Block] | None:
+    """The class of a key's block; None if its value is no block."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Block) else None
+
+
+def all_keys(block: type[Block], within: str = "") -> Iterator[str]:
+    """The dotted keys of a block and of the blocks inside it."""
+    for name, field in block.model_fields.items():
+        yield within + name
+        if inner := block_of(field):
+            yield from all_keys(inner, f"{within}{name}.")

@@ -10,11 +10,16 @@ from typing import Any
 
 import yaml
 
-from recurrence.configuration.blocks import Block, Configuration
-from recurrence.configuration.problems import block_of, schema_of, wanted
+from recurrence.configuration.blocks import Block, Configuration, block_of
 
 PROJECT = Path(__file__).parents[4]
 TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "flag"}
+LIMITS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
 COLUMNS = ("key", "type", "range", "default", "unit", "meaning", "made again if it changes")
 INTRODUCTION = """# Configuration
 
@@ -68,18 +73,29 @@ def _rows(block: type[Block], within: str, defaults: Any, remade: str) -> Iterat
             yield [f"`{within}{name}`", *blank]
             yield from _rows(inner, f"{within}{name}.", defaults[name], extra["made again"])
             continue
-        schema, default = schema_of(block, name), json.dumps(defaults[name], ensure_ascii=False)
-        kind = "list" if "items" in schema else TYPES[schema["type"]]
-        range_ = wanted(block, name)
-        for words in ("a whole number ", "a number ", "a list, each once, of ", "one of "):
-            range_ = range_.removeprefix(words)
-        range_ = "" if kind == "flag" else range_
-        meaning = _text(field.description)
-        unit = str(extra.get("unit", ""))
+        schema = block.model_json_schema()["properties"][name]
+        schema |= schema.get("anyOf", [{}])[0]  # a number that may be null
         yield [
             f"`{within}{name}`",
-            *(kind, range_, f"`{default}`", unit, meaning, str(extra["made again"])),
+            "list" if "items" in schema else TYPES[schema["type"]],
+            _range(schema, field.title),
+            f"`{json.dumps(defaults[name], ensure_ascii=False)}`",
+            str(extra.get("unit", "")),
+            _text(field.description),
+            str(extra["made again"]),
         ]
+
+
+def _range(schema: dict[str, Any], title: str | None) -> str:
+    """The values that a key may have."""
+    names = schema.get("enum") or schema.get("items", {}).get("enum")
+    if names and "items" in schema:
+        return f"{'one' if schema.get('minItems') else 'none'} or more of {', '.join(names)}"
+    bounds = " ".join(
+        f"{word} {schema[limit]}" for limit, word in LIMITS.items() if limit in schema
+    )
+    parts = [*(names or ()), bounds, title or "", "or null" if "anyOf" in schema else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _extra(field: Any) -> dict[str, Any]:
