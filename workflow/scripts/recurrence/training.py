@@ -10,9 +10,9 @@ training but before Snakemake knows, nothing is trained again.
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,102 +69,145 @@ def distribution_at(
     return replace(distribution, clutter=clutter)
 
 
+@dataclass
+class State:
+    """A training under way: all that it needs to go on, and the precision that it began in."""
+
+    network: RecurrentNetwork
+    optimizer: torch.optim.Optimizer
+    losses: Tensor  # of all iterations, on the device: to read one, the CPU would wait for it
+    precision: str
+    iteration: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)  # a row for each validation
+
+    def save(self, path: Path, finished: bool) -> None:
+        """Write the state; without the optimizer's moments if the training is ``finished``."""
+        values = {
+            "network": self.network.state_dict(),
+            "optimizer": None if finished else self.optimizer.state_dict(),
+            "iteration": self.iteration,
+            "curve": self.curve,
+            "losses": self.losses[: self.iteration].clone(),
+            "precision": self.precision,
+        }
+        try:
+            with atomic(path) as temporary:
+                torch.save(values, temporary)
+        except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError instead of OSError
+            raise OSError(f"{path} cannot be written (is the disk full?): {error}") from error
+
+    def resume(self, path: Path) -> None:
+        """Go on from the state in a file."""
+        wrong = "is damaged: delete it, and the training starts from the beginning ({})"
+        with reading(path, wrong, Exception):  # a damaged file can raise anything
+            saved = torch.load(path, map_location=self.losses.device, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        if saved["optimizer"]:
+            self.optimizer.load_state_dict(saved["optimizer"])
+        self.iteration, self.curve = saved["iteration"], saved["curve"]
+        self.losses[: self.iteration] = saved["losses"]
+        print(f"going on after iteration {self.iteration} of {len(self.losses)}")
+        if saved["precision"] != self.precision:
+            print(
+                f"in {saved['precision']}, as it began, though this {self.losses.device.type} would compute in "
+                f"{self.precision}: to train in {self.precision} from the beginning, delete {path} or set "
+                "training.precision"
+            )
+            self.precision = saved["precision"]
+
+
 def train(
     network: RecurrentNetwork,
     streams: Streams,
     block: Training,
-    state: Path,
+    file: Path,
     progress: "Progress",
 ) -> tuple[pd.DataFrame, str]:
     """Train ``network`` in place. Return its training curve, one row for each validation, and the precision used.
 
-    ``state`` is the file to resume from, if it exists, in the precision that the training began in. Raises
+    ``file`` has the state to resume from, if it exists, in the precision that the training began in. Raises
     :class:`DivergedError` if the loss or a weight is not finite, ``OSError`` if the state cannot be written (in both
     cases the last good state stays), and ``ValueError`` if the state to resume from is damaged.
     """
     network.train()
-    device, distribution = network.device, streams.distribution
+    device, last = network.device, block.iterations
     optimizer = torch.optim.Adam(network.parameters(), lr=block.learning_rate, fused=True)
-    paint = renderer(streams.training, device)
-    paint_validation = renderer(streams.validation, device)
-    examples = [
-        draw(
-            paint_validation,
-            streams.validation,
-            distribution,
-            derive_seed(streams.seed, "validation"),
-            range(start, min(start + VALIDATION_BATCH, block.validation_scenes)),
-        )
-        for start in range(0, block.validation_scenes, VALIDATION_BATCH)
-    ]
-    stream, batch, last = derive_seed(streams.seed, "training"), block.batch, block.iterations
-    losses = torch.zeros(
-        last, device=device
-    )  # on the device: to read a loss, the CPU would wait for it
-    iteration, curve = 0, []
-    precision = resolve_precision(block.precision, device)
-    if state.exists():
-        saved = _load(state, device)
-        network.load_state_dict(saved["network"])
-        if saved["optimizer"]:
-            optimizer.load_state_dict(saved["optimizer"])
-        iteration, curve = saved["iteration"], saved["curve"]
-        losses[:iteration] = saved["losses"]
-        print(f"going on after iteration {iteration} of {last}")
-        if saved["precision"] != precision:
-            print(
-                f"in {saved['precision']}, as it began, though this {device.type} would compute in {precision}: "
-                f"to train in {precision} from the beginning, delete {state} or set training.precision"
-            )
-            precision = saved["precision"]
-    print(f"computing in {precision} on {device}")
+    losses, precision = torch.zeros(last, device=device), resolve_precision(block.precision, device)
+    state = State(network, optimizer, losses, precision)
+    if file.exists():
+        state.resume(file)
+    print(f"computing in {state.precision} on {device}")
+    examples = _validation_examples(streams, block, device)
+    validated, started = state.iteration, time.perf_counter()
 
-    def batch_of(number: int) -> tuple[Tensor, Tensor]:
-        now = distribution_at(number, distribution, block)
-        return draw(
-            paint, streams.training, now, stream, range((number - 1) * batch, number * batch)
-        )
+    for iteration, images, categories in _batches(streams, block, device, state.iteration + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(iteration, block)
+        optimizer.zero_grad()
+        with mixed_precision(device, state.precision):
+            logits = network(images).logits
+        loss = F.cross_entropy(logits.float(), categories)
+        loss.backward()
+        if block.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), block.clip_norm)
+        optimizer.step()
+        losses[iteration - 1] = loss.detach()
+        state.iteration = iteration
 
-    checked, started = iteration, time.perf_counter()
+        validate = iteration % block.validate_every == 0 or iteration == last
+        checkpoint = iteration % block.checkpoint_every == 0 or iteration == last
+        if validate or checkpoint:
+            _check_finite(network, losses, validated, iteration, block)
+        if validate:
+            rate = (iteration - validated) * block.batch / (time.perf_counter() - started)
+            state.curve.append(_row(state, examples, block) | {"scenes_per_second": rate})
+            validated, started = iteration, time.perf_counter()
+        if checkpoint:
+            state.save(file, finished=iteration == last)
+        if progress.due():
+            progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(state.curve))
+    return pd.DataFrame(state.curve), state.precision
+
+
+def _batches(
+    streams: Streams, block: Training, device: torch.device, first: int
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """The iterations from ``first`` on, with their scenes and categories; each batch is painted one iteration ahead."""
+    paint, seed = renderer(streams.training, device), derive_seed(streams.seed, "training")
+
+    def painted(iteration: int) -> tuple[Tensor, Tensor]:
+        distribution = distribution_at(iteration, streams.distribution, block)
+        indices = range((iteration - 1) * block.batch, iteration * block.batch)
+        return draw(paint, streams.training, distribution, seed, indices)
+
     with ThreadPoolExecutor(1) as painter:
-        upcoming = painter.submit(batch_of, iteration + 1)
-        while iteration < last:
-            iteration += 1
-            images, categories = upcoming.result()
-            if iteration < last:
-                upcoming = painter.submit(batch_of, iteration + 1)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(iteration, block)
+        upcoming = [painter.submit(painted, first)] if first <= block.iterations else []
+        for iteration in range(first, block.iterations + 1):
+            images, categories = upcoming.pop().result()
+            if iteration < block.iterations:
+                upcoming.append(painter.submit(painted, iteration + 1))
+            yield iteration, images, categories
 
-            optimizer.zero_grad()
-            with mixed_precision(device, precision):
-                logits = network(images).logits
-            loss = F.cross_entropy(logits.float(), categories)
-            loss.backward()
-            if block.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), block.clip_norm)
-            optimizer.step()
-            losses[iteration - 1] = loss.detach()
 
-            validate = iteration % block.validate_every == 0 or iteration == last
-            if validate or iteration % block.checkpoint_every == 0:
-                _check_finite(network, losses, checked, iteration, block)
-                if validate:
-                    elapsed = time.perf_counter() - started
-                    since = curve[-1]["iteration"] if curve else 0
-                    row = {"iteration": iteration, "loss": losses[since:iteration].mean().item()}
-                    row |= evaluate(network, examples, precision)
-                    row["learning_rate"] = learning_rate(iteration, block)
-                    row["scenes_per_second"] = (iteration - checked) * batch / elapsed
-                    curve.append(row)
-                    started = time.perf_counter()
-                    checked = iteration
-                if iteration % block.checkpoint_every == 0 or iteration == last:
-                    moments = optimizer.state_dict() if iteration < last else None
-                    _save(state, network, moments, iteration, curve, losses, precision)
-            if progress.due():
-                progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(curve))
-    return pd.DataFrame(curve), precision
+def _validation_examples(
+    streams: Streams, block: Training, device: torch.device
+) -> list[tuple[Tensor, Tensor]]:
+    """Batches of scenes and their categories, the same in every validation."""
+    paint, seed = renderer(streams.validation, device), derive_seed(streams.seed, "validation")
+    starts = range(0, block.validation_scenes, VALIDATION_BATCH)
+    batches = (range(i, min(i + VALIDATION_BATCH, block.validation_scenes)) for i in starts)
+    return [draw(paint, streams.validation, streams.distribution, seed, each) for each in batches]
+
+
+def _row(state: State, examples: list[tuple[Tensor, Tensor]], block: Training) -> dict[str, float]:
+    """A row of the training curve: the mean loss since the row before, and a validation."""
+    since = int(state.curve[-1]["iteration"]) if state.curve else 0
+    return {
+        "iteration": state.iteration,
+        "loss": state.losses[since : state.iteration].mean().item(),
+        **evaluate(state.network, examples, state.precision),
+        "learning_rate": learning_rate(state.iteration, block),
+    }
 
 
 def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
@@ -214,37 +257,6 @@ def _check_finite(
         "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
         "training.precision float32"
     )
-
-
-def _save(
-    path: Path,
-    network: RecurrentNetwork,
-    optimizer: dict[str, Any] | None,
-    iteration: int,
-    curve: list[dict[str, float]],
-    losses: Tensor,
-    precision: str,
-) -> None:
-    state = {
-        "network": network.state_dict(),
-        "optimizer": optimizer,
-        "iteration": iteration,
-        "curve": curve,
-        "losses": losses[:iteration].clone(),
-        "precision": precision,
-    }
-    try:
-        with atomic(path) as temporary:
-            torch.save(state, temporary)
-    except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError instead of OSError
-        raise OSError(f"{path} cannot be written (is the disk full?): {error}") from error
-
-
-def _load(path: Path, device: torch.device) -> dict[str, Any]:
-    wrong = "is damaged: delete it, and the training starts from the beginning ({})"
-    with reading(path, wrong, Exception):  # a damaged file can raise anything
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    return state
 
 
 def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
