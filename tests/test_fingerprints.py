@@ -1,0 +1,211 @@
+"""What an edit of the code runs again: all that can give other numbers, and nothing else, under every Python."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from recurrence import fingerprints
+from recurrence.fingerprints import FORMAT, PACKAGE, SILENT, fingerprint
+from recurrence.storage import create_hdf5, open_hdf5, write_dataset, write_table
+from study import ROOT
+
+SCRIPTS = ROOT / "workflow/scripts"
+RULES = {path.stem for path in SCRIPTS.glob("*.py")}
+SCENES = {"scenes", "variants", "train_network", "perturb_network"}  # those that paint scenes
+NETWORKS = {"train_network", "import_network", "record_network", "perturb_network"}
+Edit = Callable[[str, str, str], set[str]]
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
+    """A function that edits a file of a copy of the code, and returns the rules that run again."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprints, "PACKAGE", scripts / "recurrence")
+
+    def of_all() -> dict[str, str]:
+        return {rule: fingerprint(scripts / f"{rule}.py") for rule in RULES}
+
+    def edit(name: str, old: str, new: str) -> set[str]:
+        before, path = of_all(), scripts / name
+        text = path.read_text() if path.exists() else ""
+        assert old in text
+        path.write_text(text.replace(old, new, 1) if old else text + new)
+        return {rule for rule, value in of_all().items() if value != before[rule]}
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("recurrence/job.py", "another process still does this job", "this job still runs"),
+        ("recurrence/job.py", "every: float = 15.0", "every: float = 5.0"),
+        ("recurrence/storage.py", "is damaged: delete it", "is broken: delete it"),
+        ("recurrence/storage.py", "(is the disk full?)", "(no space?)"),
+        ("recurrence/configuration/blocks.py", "class Training(Block):", "class Training(Block):\n    more: int"),
+        ("recurrence/configuration/rules.py", "SHARDS = 100", "SHARDS = 10"),
+        ("recurrence/training.py", "lower training.learning_rate", "set a lower training.learning_rate"),
+        ("recurrence/training.py", "going on after iteration", "resumed after iteration"),
+        ("recurrence/training.py", "progress.show(iteration,", "progress.show(iteration + 0,"),
+        ("recurrence/datasets.py", "{len(images)} images", "{len(images)} pictures"),
+        ("recurrence/network.py", "is not a network of this project", "is no network"),
+        ("recurrence/network.py", "-> torch.autocast:", "-> object:"),
+        ("recurrence/scenes.py", '"""', '"""New. '),
+        ("recurrence/names.py", "CANVAS = 100", "OTHER = 7\nCANVAS = 100"),
+        ("recurrence/fingerprints.py", "", "\nADDED = 1\n"),
+        ("recurrence/terminal.py", "", "\nADDED = 1\n"),
+        ("train_network.py", "import torch\n", "import torch  # the library\n"),
+    ],
+)  # fmt: skip
+def test_what_changes_no_number_runs_nothing_again(
+    changed: Edit, name: str, old: str, new: str
+) -> None:
+    assert changed(name, old, new) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        ("recurrence/statistics.py", ", 1.96 * float", ", 1.97 * float", {"tables", "scorecard", "figure", "report"}),
+        ("recurrence/names.py", '"category": 0.05', '"category": 0.06', {"scorecard", "figure", "report"}),
+        ("recurrence/names.py", "IMAGE = 28", "IMAGE = 27", SCENES),
+        ("recurrence/training.py", "min(1.0, up, down)", "min(1.0, up)", {"train_network"}),
+        ("recurrence/training.py", "raise DivergedError(", "raise ValueError(", {"train_network"}),
+        ("recurrence/recording.py", '"recurrent_flow": 3', '"recurrent_flow": 4', {"record_network"}),
+        ("recurrence/evaluation.py", "TARGET_THRESHOLD = 0.1", "TARGET_THRESHOLD = 0.2", {"record_network"}),
+        ("recurrence/seeds.py", '"big"', '"little"', (SCENES | {"decode_network", "decode_scenes"})),
+        ("recurrence/network.py", "(1 + flow)", "(2 + flow)", NETWORKS),
+        ("train_network.py", "torch.manual_seed(seed)", "torch.manual_seed(0)", {"train_network"}),
+    ],
+)  # fmt: skip
+def test_another_number_runs_what_uses_it_again(
+    changed: Edit, name: str, old: str, new: str, expected: set[str]
+) -> None:
+    assert changed(name, old, new) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from recurrence.extra import VALUE",
+        "from recurrence import extra",
+        "import recurrence.extra",
+        "import recurrence.extra as other",
+        "from .extra import VALUE",
+        "from . import extra",
+        "from .extra import *",
+        "def late():\n    import recurrence.extra\n",
+        "def late():\n    from .extra import VALUE\n",
+        "try:\n    from recurrence.extra import VALUE\nexcept ImportError:\n    VALUE = 0\n",
+        "from .parts import VALUE",
+        "from recurrence.parts.deep import VALUE",
+        "from recurrence.parts import deep",
+        "import beside",
+    ],
+)
+def test_every_form_of_import_is_followed(changed: Edit, line: str) -> None:
+    value = "VALUE = 1\n"
+    for file in ("recurrence/extra.py", "recurrence/parts/deep.py", "beside.py"):
+        (fingerprints.PACKAGE.parent / file).parent.mkdir(exist_ok=True)
+        changed(file, "", value)
+    changed("recurrence/parts/__init__.py", "", "from .deep import VALUE\n")
+    changed("recurrence/training.py", "", f"\n{line}\n")
+    if "beside" in line:
+        edited = changed("beside.py", "1", "2")
+    elif "parts" in line:
+        edited = changed("recurrence/parts/deep.py", "1", "2")
+    else:
+        edited = changed("recurrence/extra.py", "1", "2")
+    assert edited == {"train_network"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import importlib",
+        "from importlib import import_module",
+        "import importlib.util as tools",
+        "def late():\n    return __import__('recurrence.extra')",
+        "exec(open('extra.py').read())",
+        "import runpy",
+    ],
+)
+def test_an_import_that_cannot_be_followed_is_refused(changed: Edit, line: str) -> None:
+    with pytest.raises(ValueError, match=r"training\.py, line \d+: .* cannot be followed"):
+        changed("recurrence/training.py", "", f"\n{line}\n")
+
+
+def test_silent_modules_use_no_module_that_counts() -> None:
+    files = [*(PACKAGE / "configuration").glob("*.py"), *(PACKAGE / f"{n}.py" for n in SILENT[1:])]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            for used in fingerprints._imported(node, path):
+                assert used.name in ("names.py", "__init__.py"), f"{path.name} uses {used.name}"
+
+
+def test_the_format_of_files_has_a_version(tmp_path: Path) -> None:
+    """If this fails because ``recurrence.storage`` writes or reads other numbers, raise ``FORMAT`` and mend it."""
+    assert FORMAT == 1
+    write_table(tmp_path / "t.csv", pd.DataFrame({"a": [1 / 3, 2e-9], "b": [1, 2]}), instance=1)
+    assert (tmp_path / "t.csv").read_text() == "instance,a,b\n1,0.333333,1\n1,2e-09,2\n"
+    with create_hdf5(tmp_path / "f.h5", {"block": {"b": 1, "a": [2]}, "seed": 3}) as file:
+        write_dataset(file, "x", [[1.5], [2.5]], ("scene", "unit"))
+    with open_hdf5(tmp_path / "f.h5") as file:
+        assert dict(file.attrs) == {"block": '{"a": [2], "b": 1}', "seed": 3}
+        assert file["x"][:].tolist() == [[1.5], [2.5]]
+        assert [d.label for d in file["x"].dims] == ["scene", "unit"]
+
+
+TRICKY = r'''
+"""A docstring with {braces}."""
+import sys
+x, width, names = 3.0, 7, {"a": 1}
+u = u"text" "joined" f"{x}" 'and' rf"\d{x!r:>{width}}" f"{{}}" f"{x:}"
+v = f"{names['a']:0{width}d}{x=}{x = !s}" f"" "é\u0378\n" b"\xff"
+w = (1, 2.5e-300, 1j, ..., None, True, -0.0, 10_000, 0x1F)
+def f(a: "int", /, b=1, *c, d=None, **e) -> "int":
+    """Docstring."""
+    global x
+    with (open(a) as one, open(b) as two):
+        return [*c, {**e, "k": (y := d)}]
+async def g(): return [i async for i in f() if (lambda: (yield))]
+@f
+class C(object): ...
+'''
+TELL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from recurrence.fingerprints import fingerprint
+for path in sys.argv[2:]:
+    print(fingerprint(Path(path)))
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_python_gives_the_same_fingerprints(tmp_path: Path, version: str) -> None:
+    python = shutil.which(f"python{version}")
+    environment = os.environ | {"PYENV_VERSION": version}  # where pyenv provides it
+    words = [python or "", *(["-OO"] if version == "3.12" else []), "-c", TELL]
+    (tmp_path / "tricky.py").write_text(TRICKY, encoding="utf-8")
+    files = [*sorted(SCRIPTS.glob("*.py")), tmp_path / "tricky.py"]
+    told = subprocess.run(
+        [*words, str(SCRIPTS), *map(str, files)],
+        executable=python or sys.executable,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not python or told.returncode == 127:
+        pytest.skip(f"there is no Python {version}")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split() == [fingerprint(path) for path in files]
