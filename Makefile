@@ -24,12 +24,13 @@ MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max");
 	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
 	print(max(2500, min([machine, *limits]) // 10**6))
 
-.PHONY: help reproduce status test test-long test-cluster benchmark lint reference clean-venv
+.PHONY: help reproduce status clean-states test test-long test-cluster benchmark lint reference clean-venv
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make reproduce   do the whole study and say where the report is; finished files are not made again"
 	@echo "make status      count the files that each stage has made, and those that are left"
+	@echo "make clean-states   delete the states of trainings that the run no longer needs; make status lists them"
 	@echo "make test        check the code and run the tests"
 	@echo "make lint        only check the code"
 	@echo "make test-long   kill many jobs, and run the smoke preset on one core and on two: 15 minutes"
@@ -59,6 +60,10 @@ status: $(CONFIGS) $(INSTALLED)
 		      printf "%-15s %5s %5s   (files)\n", "stage", "made", "left"; \
 		      for (i = 1; i <= split(stages, stage, " "); i++) \
 		          if (all[stage[i]]) printf "%-15s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.states $(CONFIGS)
+
+clean-states: $(CONFIGS) $(INSTALLED)
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.states --clean $(CONFIGS)
 
 test: lint
 	$(BIN)/pytest

@@ -40,5 +40,4 @@ TRAINING = Training(
     precision="bfloat16",
     validation_scenes=64,
     validate_every=5,
-    checkpoint_every=3,
 )

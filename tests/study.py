@@ -37,12 +37,12 @@ TINY: dict[str, Any] = {
         "curriculum": 2,
         "validation_scenes": 10,
         "validate_every": 3,
-        "checkpoint_every": 2,
     },
     "record": {"scenes": 40},
     "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30},
     "perturbation": {"repeats": 1, "scenes": 3},
     "figures": {"dpi": 40},
+    "compute": {"checkpoint_every": 2},
 }
 CHECKPOINTS = ["one.pth", "two.pth"]  # empty files in `finished`, as they are only planned with
 STAGES = ("train", "record", "decode", "perturb")

@@ -429,7 +429,7 @@ ZERO = {  # the numbers that may be 0
     "perturbation.orientation.jitter",
     "perturbation.location.jitter",
 }
-HUGE = {"run.seed", "training.iterations", "training.checkpoint_every"}  # those without a limit
+HUGE = {"run.seed", "training.iterations", "compute.checkpoint_every"}  # those without a limit
 
 
 @pytest.mark.parametrize(

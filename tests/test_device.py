@@ -76,11 +76,11 @@ class Unsynchronised(Progress):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_cpu_does_not_wait_for_a_gpu_in_training(sources: Sources, tmp_path: Path) -> None:
-    every = dict.fromkeys(("iterations", "validate_every", "checkpoint_every"), 10)
+    every = dict.fromkeys(("iterations", "validate_every"), 10)
     block = TRAINING.model_copy(update=every)
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)
     streams = Streams(sources, sources, SceneDistribution(), 1)
-    curve, _ = train(network.to(GPU), streams, block, tmp_path / "state.pt", progress)
+    curve, _ = train(network.to(GPU), streams, block, tmp_path / "state.pt", 10, progress)
     assert curve.iteration.tolist() == [10]
 
 

@@ -21,7 +21,8 @@ from study import STAGES, TINY, Study, assert_same_tables
 
 ONE: dict[str, Any] = TINY | {
     "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
-    "training": TINY["training"] | {"iterations": 150, "cooldown": 50, "checkpoint_every": 10},
+    "training": TINY["training"] | {"iterations": 150, "cooldown": 50},
+    "compute": {"checkpoint_every": 10},
     "perturbation": {"repeats": 3, "scenes": 40},
 }
 FINISHED = {".h5", ".safetensors", ".csv", ".png", ".svg", ".pdf", ".html", ".txt"}

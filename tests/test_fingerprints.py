@@ -169,7 +169,7 @@ TRICKY = r'''
 import sys
 x, width, names = 3.0, 7, {"a": 1}
 u = u"text" "joined" f"{x}" 'and' rf"\d{x!r:>{width}}" f"{{}}" f"{x:}"
-v = f"{names['a']:0{width}d}{x=}{x = !s}" f"" "é\u0378\n" b"\xff"
+v = f"{names['a']:0{width}d}{x=}{x = !s}" f"" "é\u0378\n", b"\xff"
 w = (1, 2.5e-300, 1j, ..., None, True, -0.0, 10_000, 0x1F)
 def f(a: "int", /, b=1, *c, d=None, **e) -> "int":
     """Docstring."""

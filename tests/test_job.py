@@ -1,8 +1,10 @@
 """What every job needs besides its work: a log, a lock and progress lines."""
 
 import io
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,16 +38,25 @@ def test_progress_is_reported_in_the_log_and_in_a_terminal(
     assert terminal.getvalue() == "".join("\r\033[K" + line for line in lines if watched)
 
 
-def test_a_job_is_done_by_one_process_at_a_time(tmp_path: Path) -> None:
-    log = str(tmp_path / "logs/train/additive-1.log")
+def test_a_job_is_done_by_one_process_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "logs/train/additive-1.log"
+    of = SimpleNamespace(
+        log=[str(log)], rule="train_network", output=[], config={"run": {"name": "tiny"}}
+    )
+    of.params, of.wildcards = {"seed": 1}, {"instance": "1"}
+    monkeypatch.chdir(tmp_path)
     with (
-        job.logged(log),
+        job.logged(of),
         pytest.raises(
             RuntimeError, match=r"another process still does this job .*additive-1\.lock"
         ),
-        job.logged(log),
+        job.logged(of),
     ):
         pass
-    with job.logged(log):  # the lock is free again
+    with job.logged(of):  # the lock is free again
         print("done")
-    assert Path(log).read_text() == "done\n"
+    assert log.read_text() == "done\n"
+    record = json.loads(log.with_suffix(".json").read_text())
+    assert record["made from"] == {"seed": 1} and record["run"] == "tiny"

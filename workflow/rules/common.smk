@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.logging import logger
 
@@ -13,6 +14,7 @@ from recurrence.configuration.problems import overlaid, require_plain_paths, req
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
 from recurrence.names import DATASETS, INTERACTIONS
+from recurrence.records import problems
 from recurrence.terminal import JobLines, work
 
 try:
@@ -37,6 +39,12 @@ DISTRIBUTION = {key: config["scenes"][key] for key in ("clutter", *POSES)}
 PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
     key: config["perturbation"][key] for key in POSES
 }
+IMAGES = {key: config["data"][key] for key in ("source", "validation")}
+TEST_SCENES = {"shard": config["scenes"]["shard"], "data": IMAGES, "scenes": DISTRIBUTION}
+TEST_SCENES["seed"] = SEED
+VALIDATION = {key: config["training"][key] for key in ("validate_every", "validation_scenes")}
+TRAINING = {key: value for key, value in config["training"].items() if key not in VALIDATION}
+RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
 FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward comes last
 
 
@@ -48,6 +56,19 @@ wildcard_constraints:
 def code(script):
     """A hash of all the code that a rule's script runs. It is a parameter of the rule, so that an edit reruns it."""
     return fingerprint(SCRIPTS / f"{script}.py")
+
+
+def made_from(wildcards):
+    """What a network is made from, besides the seed."""
+    if files := config["run"]["checkpoints"].get(wildcards.interaction):
+        file = Path(files[int(wildcards.instance) - 1]).name
+        return {"network": config["network"], "checkpoint": {"file": file}}
+    return {
+        "data": IMAGES,
+        "scenes": DISTRIBUTION,
+        "network": config["network"],
+        "training": TRAINING,
+    }
 
 
 def instances(file):
@@ -84,6 +105,44 @@ def figure_files(wildcards):
         folder = f"{RUN}/{interaction}/instance1"
         files |= {name: f"{folder}/{file}" for name, file in NETWORK_FILES.items()}
     return {name: files[name] for name in figure.files if name in files}
+
+
+def figure_origins(wildcards):
+    """What the files of a figure are made from, by their names in the rule."""
+    network = SimpleNamespace(interaction=FIRST, instance="1")
+    options = FIGURES[wildcards.figure].options
+    network.interaction = options.get("interaction", FIRST)
+    names = {"interaction": network.interaction, "instance": 1, "seed": SEED}
+    if network.interaction in config["run"]["interactions"]:
+        names |= made_from(network)
+    perturbed = {"perturbation": config["perturbation"], "perturbed": PERTURBED}
+    origins = {
+        "variants": {"data": IMAGES, "scenes": PERTURBED, "seed": SEED},
+        "model": names,
+        "examples": names | {"test_scenes": TEST_SCENES, "record": RECORDING},
+        "perturbation_example": names | perturbed,
+    }
+    return {name: origins[name] for name in FIGURES[wildcards.figure].files if name in origins}
+
+
+def known_problems():
+    """Files that were made elsewhere, or for another run, from other values than the configuration has."""
+
+    def wanted(name, wildcards):
+        interaction = wildcards.get("interaction", FIRST)
+        maker = {"train_network": TRAINED, "import_network": IMPORTED}
+        number = int(wildcards.get("instance", 1))
+        return (
+            interaction in maker.get(name, config["run"]["interactions"])
+            and interaction in config["run"]["interactions"]
+            and number <= config["run"]["instances"]
+        )
+
+    parameters = {
+        each.name: dict(each.params.items()) for each in workflow.rules if each.params.keys()
+    }
+    folders = (f"{DATA}/logs", f"{SCENES}/logs", f"{RUN}/logs")
+    return [*problems(folders, parameters, config["run"]["name"], VALIDATION, wanted)]
 
 
 def show_one_line_a_job(workflow):

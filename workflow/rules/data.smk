@@ -17,8 +17,7 @@ rule shards:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        source=config["data"]["source"],
-        validation=config["data"]["validation"],
+        data=IMAGES,
         # Moving the files must rerun nothing, as their content is verified. Snakemake does not track
         # a lambda with the argument threads.
         files=lambda wildcards, threads: config["data"]["files"],
@@ -45,9 +44,7 @@ rule scenes:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        scenes=DISTRIBUTION,
-        shard=config["scenes"]["shard"],
-        seed=SEED,
+        **TEST_SCENES,
         code=code("scenes"),
     message:
         "scenes: file {wildcards.number} of the test scenes"
@@ -69,6 +66,7 @@ rule variants:
     conda:
         "../../envs/recurrence.yaml"
     params:
+        data=IMAGES,
         scenes=PERTURBED,
         seed=SEED,
         code=code("variants"),

@@ -16,6 +16,9 @@ rule decode_network:
     resources:
         mem_mb=MEMORY,
     params:
+        made_from=made_from,
+        test_scenes=TEST_SCENES,
+        record=RECORDING,
         decoding=DECODING,
         seed=SEED,
         code=code("decode_network"),
@@ -44,6 +47,7 @@ rule decode_scenes:
         decoding={
             key: config["decoding"][key] for key in ("scenes", "fit", "variables", "max_iter")
         },
+        test_scenes=TEST_SCENES,
         repeats=SCENE_REPEATS,
         seed=SEED,
         code=code("decode_scenes"),

@@ -135,6 +135,7 @@ rule figure:
         "../../envs/recurrence.yaml"
     params:
         figures=config["figures"],
+        made_from=figure_origins,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         code=code("figure"),
     message:

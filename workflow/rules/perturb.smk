@@ -20,6 +20,8 @@ rule perturb_network:
         mem_mb=MEMORY,
     params:
         network=config["network"],
+        data=IMAGES,
+        made_from=made_from,
         perturbation=config["perturbation"],
         scenes=PERTURBED,
         seed=SEED,

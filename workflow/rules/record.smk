@@ -27,7 +27,9 @@ rule record_network:
         mem_mb=MEMORY,
     params:
         network=config["network"],
-        record={key: config["record"][key] for key in ("scenes", "precision")},
+        made_from=made_from,
+        test_scenes=TEST_SCENES,
+        record=RECORDING,
         seed=SEED,
         code=code("record_network"),
     message:

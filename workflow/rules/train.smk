@@ -28,10 +28,16 @@ rule train_network:
         device=config["compute"]["device"],
         mem_mb=MEMORY,
     params:
+        data=IMAGES,
         network=config["network"],
-        training=config["training"],
+        training=TRAINING,
         scenes=DISTRIBUTION,
         seed=SEED,
+        # What changes no weight is not tracked: another validation is refused (recurrence.records).
+        machine=lambda wildcards, threads: {
+            "validation": VALIDATION,
+            "checkpoint_every": config["compute"]["checkpoint_every"],
+        },
         code=code("train_network"),
     message:
         "train: {wildcards.interaction} network {wildcards.instance}"

@@ -3,10 +3,12 @@
 from recurrence.configuration.blocks import ReadOuts
 from recurrence.decoding import decode_scenes
 from recurrence.job import logged
+from recurrence.origins import require
 from recurrence.storage import write_table
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     parameters = snakemake.params
+    require(snakemake.input, **parameters.test_scenes)
     table = decode_scenes(
         snakemake.input, ReadOuts(**parameters.decoding), parameters.repeats, parameters.seed
     )

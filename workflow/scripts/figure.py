@@ -3,8 +3,11 @@
 from recurrence.configuration.blocks import Figures
 from recurrence.figures import draw, save
 from recurrence.job import logged
+from recurrence.origins import require
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     block = Figures(**snakemake.params.figures)
+    for name, made_from in snakemake.params.made_from.items():
+        require(snakemake.input.get(name, []), **made_from)
     figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), block)
     save(figure, snakemake.output.pdf, snakemake.output.png, block.dpi)

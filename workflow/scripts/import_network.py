@@ -10,7 +10,7 @@ from recurrence.checkpoints import CURVE, import_checkpoint
 from recurrence.configuration.blocks import Network
 from recurrence.network import save_network
 
-with job.logged(snakemake.log[0]):
+with job.logged(snakemake):
     parameters, checkpoint = snakemake.params, Path(snakemake.input[0])
     network = import_checkpoint(
         checkpoint, snakemake.wildcards.interaction, Network(**parameters.network)
@@ -19,6 +19,7 @@ with job.logged(snakemake.log[0]):
     provenance = storage.provenance(
         parameters.seed, checkpoint={"file": checkpoint.name, "sha256": sha256}
     )
+    provenance["instance"] = int(snakemake.wildcards.instance)
     save_network(snakemake.output.model, network, Network(**parameters.network), **provenance)
     storage.write_table(snakemake.output.curve, pd.DataFrame(columns=CURVE))
     print(f"imported {checkpoint} (sha256 {sha256})")

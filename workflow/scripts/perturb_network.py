@@ -5,12 +5,16 @@ from recurrence.configuration.blocks import Distribution, Network, Perturbation
 from recurrence.datasets import load_shard
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.network import load_network
+from recurrence.origins import require
 from recurrence.perturbation import Experiment, perturb, write_example
 from recurrence.scenes import SceneDistribution, Sources
 
-with job.logged(snakemake.log[0]):
+with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
+    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
+    require([files.mnist, files.fashion], data=parameters.data)
+    require(files.model, **parameters.made_from, seed=parameters.seed, **names)
     block = Perturbation(**parameters.perturbation)
     experiment = Experiment(
         load_network(files.model, device, wildcards.interaction, Network(**parameters.network)),
@@ -22,9 +26,8 @@ with job.logged(snakemake.log[0]):
     precision = resolve_precision(block.precision, device)
     print(f"computing in {precision} on {device}")
     table = perturb(experiment, block, progress)
-    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     storage.write_table(snakemake.output.table, table, **names)
-    provenance = storage.provenance(
-        parameters.seed, scenes=parameters.scenes, table_precision=precision, **names
-    )
+    perturbed = {"perturbation": parameters.perturbation, "perturbed": parameters.scenes}
+    made_from = {**parameters.made_from, **perturbed, "table_precision": precision}
+    provenance = storage.provenance(parameters.seed, **made_from, **names)
     write_example(experiment, snakemake.output.example, provenance)

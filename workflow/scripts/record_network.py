@@ -6,21 +6,26 @@ from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.evaluation import evaluate
 from recurrence.examples import write_examples
 from recurrence.network import load_network
+from recurrence.origins import require
 from recurrence.recording import MANTISSA, recorder
 from recurrence.scene_reading import SceneSet
 
-with job.logged(snakemake.log[0]):
+with job.logged(snakemake):
     parameters, wildcards, output = snakemake.params, snakemake.wildcards, snakemake.output
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
+    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
+    require(snakemake.input.model, **parameters.made_from, seed=parameters.seed, **names)
+    require(snakemake.input.scenes, **parameters.test_scenes)
     network = load_network(
         snakemake.input.model, device, wildcards.interaction, Network(**parameters.network)
     )
-    names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     block = Recording(**parameters.record)
     recorded = {**block.plain(), "mantissa": MANTISSA}
     precision = resolve_precision(block.precision, device)
     print(f"computing in {precision} on {device}")
-    provenance = storage.provenance(parameters.seed, record=recorded, precision=precision, **names)
+    made_from = {**parameters.made_from, "test_scenes": parameters.test_scenes}
+    made_from |= {"record": recorded, "precision": precision}
+    provenance = storage.provenance(parameters.seed, **made_from, **names)
     progress = job.Progress(snakemake.rule, wildcards, block.scenes)
     scenes = SceneSet(snakemake.input.scenes, block.scenes)
     with recorder(output.activations, network, scenes.count, provenance) as recording:

@@ -7,7 +7,7 @@ from recurrence.report import render
 from recurrence.statistics import load
 from recurrence.storage import atomic, provenance, read_table
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     config = snakemake.params.config
     page = render(
         template=Path(snakemake.input.template),

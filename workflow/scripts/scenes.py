@@ -3,12 +3,14 @@
 from recurrence.configuration.blocks import Distribution
 from recurrence.datasets import load_shard
 from recurrence.job import logged
+from recurrence.origins import require
 from recurrence.scene_writing import write_test_scenes
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.storage import provenance
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     files, parameters = snakemake.input, snakemake.params
+    require(files, data=parameters.data)
     first = int(snakemake.wildcards.number) * parameters.shard
     write_test_scenes(
         snakemake.output[0],
@@ -16,5 +18,10 @@ with logged(snakemake.log[0]):
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         range(first, first + parameters.shard),
-        provenance(parameters.seed, scenes=parameters.scenes),
+        provenance(
+            parameters.seed,
+            scenes=parameters.scenes,
+            data=parameters.data,
+            shard=parameters.shard,
+        ),
     )

@@ -8,7 +8,7 @@ from recurrence.scorecard import score, summary
 from recurrence.statistics import load
 from recurrence.storage import atomic, write_table
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     ours = load(Path(snakemake.input.accuracy).parent)
     published = load(Path(snakemake.input.published_accuracy).parent)
     scenes = snakemake.params.scored, snakemake.params.perturbed

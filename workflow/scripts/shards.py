@@ -3,11 +3,11 @@
 from recurrence.datasets import write_shards
 from recurrence.job import logged
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     write_shards(
         snakemake.wildcards.dataset,
         dict(snakemake.output.items()),
-        snakemake.params.source,
+        snakemake.params.data["source"],
         snakemake.params.files,
-        snakemake.params.validation,
+        snakemake.params.data["validation"],
     )

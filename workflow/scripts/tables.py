@@ -6,7 +6,7 @@ from recurrence.job import logged
 from recurrence.statistics import concatenate
 from recurrence.storage import write_table
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     for name, path in snakemake.output.items():
         table = concatenate(snakemake.input[name])
         write_table(path, table)

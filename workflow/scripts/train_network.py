@@ -4,37 +4,47 @@ from pathlib import Path
 
 import torch
 
-from recurrence import job, storage, training
+from recurrence import job, states, storage, training
 from recurrence.configuration.blocks import Distribution, Network, Training
 from recurrence.datasets import load_shard, shard_digest
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
+from recurrence.origins import require
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.seeds import derive_seed
 
-with job.logged(snakemake.log[0]):
+with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     seed = derive_seed(parameters.seed, wildcards.interaction, wildcards.instance)
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
-    block, shape = Training(**parameters.training), Network(**parameters.network)
+    block = Training(**parameters.training, **parameters.machine["validation"])
+    shape = Network(**parameters.network)
     progress = job.Progress(snakemake.rule, wildcards, block.iterations)
     torch.manual_seed(seed)
     network = RecurrentNetwork(wildcards.interaction, shape, block.initialisation).to(device)
     folder = Path(snakemake.output.model).parent / ".training"
-    images = {name: shard_digest(path) for name, path in files.items()}
-    state = training.state_file(folder, {**dict(parameters.items()), "images": images})
+    made_from = {key: value for key, value in parameters.items() if key != "machine"}
+    made_from["validation"] = parameters.machine["validation"]
+    made_from["images"] = {name: shard_digest(path) for name, path in files.items()}
+    state = states.state_file(folder, made_from)
+    require(files, data=parameters.data)
     streams = training.Streams(
         Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
         Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         seed,
     )
-    curve, precision = training.train(network, streams, block, state, progress)
+    every = parameters.machine["checkpoint_every"]
+    curve, precision = training.train(network, streams, block, state, every, progress)
     provenance = storage.provenance(
         parameters.seed,
+        data=parameters.data,
         training=parameters.training,
+        validation=parameters.machine["validation"],
         scenes=parameters.scenes,
         precision=precision,
+        instance=int(wildcards.instance),
     )
     save_network(snakemake.output.model, network, shape, **provenance)
     storage.write_table(snakemake.output.curve, curve)
+    states.keep_newest(folder)

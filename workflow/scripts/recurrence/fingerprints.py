@@ -11,7 +11,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 FORMAT = 1  # of tables and HDF5 files: raise it when recurrence.storage writes or reads numbers in another way
-SILENT = ("configuration", "job", "origins", "storage")  # modules that compute no number
+SILENT = (
+    "configuration",
+    "job",
+    "origins",
+    "records",
+    "states",
+    "storage",
+)  # modules that compute no number
 CONSTANTS = "names"  # the module of constants; only those that are imported count
 TELLERS = ("print", "warn", "show")  # calls that only tell something
 UNFOLLOWED = ("importlib", "runpy", "exec", "eval", "__import__")

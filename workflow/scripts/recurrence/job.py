@@ -8,21 +8,28 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from recurrence import records
 
 CLEAR_LINE = "\r\033[K"  # of a terminal
 
 
 @contextmanager
-def logged(log: str) -> Iterator[None]:
-    """Write prints and tracebacks of the enclosed block to the file ``log``; show errors in the terminal too.
+def logged(job: Any) -> Iterator[None]:
+    """Write prints and tracebacks of the enclosed block to the log of ``job``; show errors in the terminal too.
+
+    ``job`` is Snakemake's object in a script. What the job was made from is recorded when it is finished.
 
     Raises ``RuntimeError`` if another process still does the same job: it may have outlived its Snakemake.
     """
     stdout, stderr = sys.stdout, sys.stderr
+    log = job.log[0]
     with _alone(Path(log)), Path(log).open("w", buffering=1) as file:
         sys.stdout = sys.stderr = file
         try:
             yield
+            records.write(job)
         except KeyboardInterrupt:  # Snakemake is stopped too, and says so
             print("stopped")
             raise SystemExit(130) from None

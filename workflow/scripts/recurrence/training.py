@@ -7,10 +7,8 @@ determines the result. The last state is kept, without the moments: if the job i
 training but before Snakemake knows, nothing is trained again.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import SceneDistribution, Sources, sample
 from recurrence.seeds import derive_seed
+from recurrence.states import note
 from recurrence.storage import atomic, reading
 
 if TYPE_CHECKING:
@@ -93,13 +92,14 @@ class State:
         try:
             with atomic(path) as temporary:
                 torch.save(values, temporary)
+            note(path, iteration=self.iteration)
         except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError instead of OSError
             raise OSError(f"{path} cannot be written (is the disk full?): {error}") from error
 
     def resume(self, path: Path) -> None:
         """Go on from the state in a file."""
-        wrong = "is damaged: delete it, and the training starts from the beginning ({})"
-        with reading(path, wrong, Exception):  # a damaged file can raise anything
+        # A damaged file can raise anything.
+        with reading(path, "is damaged: delete it, and the training starts anew ({})", Exception):
             saved = torch.load(path, map_location=self.losses.device, weights_only=True)
         self.network.load_state_dict(saved["network"])
         if saved["optimizer"]:
@@ -121,13 +121,15 @@ def train(
     streams: Streams,
     block: Training,
     file: Path,
+    checkpoint_every: int,
     progress: "Progress",
 ) -> tuple[pd.DataFrame, str]:
     """Train ``network`` in place. Return its training curve, one row for each validation, and the precision used.
 
-    ``file`` has the state to resume from, if it exists, in the precision that the training began in. Raises
-    :class:`DivergedError` if the loss or a weight is not finite, ``OSError`` if the state cannot be written (in both
-    cases the last good state stays), and ``ValueError`` if the state to resume from is damaged.
+    ``file`` has the state to resume from, if it exists, in the precision that the training began in; it is written
+    every ``checkpoint_every`` iterations. Raises :class:`DivergedError` if the loss or a weight is not finite,
+    ``OSError`` if the state cannot be written (in both cases the last good state stays), and ``ValueError`` if the
+    state to resume from is damaged.
     """
     network.train()
     device, last = network.device, block.iterations
@@ -155,7 +157,7 @@ def train(
         state.iteration = iteration
 
         validate = iteration % block.validate_every == 0 or iteration == last
-        checkpoint = iteration % block.checkpoint_every == 0 or iteration == last
+        checkpoint = iteration % checkpoint_every == 0 or iteration == last
         if validate or checkpoint:
             _check_finite(network, losses, validated, iteration, block)
         if validate:
@@ -257,14 +259,3 @@ def _check_finite(
         "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
         "training.precision float32"
     )
-
-
-def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
-    """The state file of a training; ``determinants`` are all that its result depends on. Other states are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()[:16]
-    state = folder / f"{key}.pt"
-    for other in folder.glob("*.pt"):
-        if other != state:
-            other.unlink()
-    return state

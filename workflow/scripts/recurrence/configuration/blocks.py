@@ -85,6 +85,9 @@ _TEST_SCENES = _remade("test scenes, recordings and all decoding")
 _RECORDINGS = _remade("recordings and decoding from them")
 _READ_OUTS = _remade("recordings and all decoding")
 _NOTHING = _remade("nothing")
+_REFUSED = _remade(
+    "nothing: refused, as the networks that are there would have to be trained again"
+)
 
 # --- blocks --------------------------------------------------------------------------------------
 
@@ -252,13 +255,10 @@ class Training(Block):
     clip_norm: Annotated[float, Field(gt=0, le=10**6)] | None
     """Gradients with a larger norm are scaled down to this norm, to prevent divergence. null: no limit."""
     precision: Precision
-    validation_scenes: Annotated[Scenes, Field(ge=1, le=10**6)]
+    validation_scenes: Annotated[Scenes, Field(ge=1, le=10**6), _REFUSED]
     """Scenes in a validation."""
-    validate_every: Annotated[Iterations, Field(ge=1)]
+    validate_every: Annotated[Iterations, Field(ge=1), _REFUSED]
     """Iterations between validations; each is a row of training.csv. At most training.iterations."""
-    checkpoint_every: Annotated[Iterations, Field(ge=1)]
-    """Iterations between checkpoints. A killed training goes on from the last one, so fewer iterations lose less
-    time."""
 
 
 class Recording(Block):
@@ -341,6 +341,9 @@ class Compute(Block):
 
     device: Device
     """auto: cuda if there is one, else cpu."""
+    checkpoint_every: Annotated[Iterations, Field(ge=1)]
+    """Iterations between checkpoints. A killed training goes on from the last one, so fewer iterations lose less
+    time."""
     threads: Annotated[int, Field(ge=1, le=1024), _unit("threads")]
     """Threads of a job. Two networks side by side on two cores are faster than one network on both."""
 

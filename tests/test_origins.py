@@ -1,0 +1,174 @@
+"""Files that Snakemake knows nothing about: another clone, a shared folder of data, a lost folder .snakemake."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from blocks import SMALL
+from recurrence.network import RecurrentNetwork, save_network
+from recurrence.origins import OriginError, origin, require
+from recurrence.storage import create_hdf5, provenance
+from study import TINY, Study
+
+ONE: dict[str, Any] = TINY | {
+    "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
+    "record": {"scenes": 40, "keep": True},
+}
+NETWORK = Path("results/tiny/multiplicative/instance1")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = Study(tmp_path_factory.mktemp("made"), ONE)
+    told = study.snakemake()
+    assert told.returncode == 0, told.stdout + told.stderr
+    return study
+
+
+@pytest.fixture
+def clone(made: Study, tmp_path: Path) -> Study:
+    """The same project elsewhere, with all files, but without what Snakemake remembers."""
+    study = Study(tmp_path / "clone", ONE)
+    for folder in ("data/sample", "results"):
+        shutil.copytree(made.folder / folder, study.folder / folder)
+    return study
+
+
+def with_value(key: str, value: Any, base: dict[str, Any] = ONE) -> dict[str, Any]:
+    changed = json.loads(json.dumps(base))
+    *blocks, last = key.split(".")
+    inner = changed
+    for block in blocks:
+        inner = inner.setdefault(block, {})
+    inner[last] = value
+    return changed
+
+
+def refused(study: Study, *words: str) -> str:
+    told = study.snakemake(*words)
+    assert told.returncode != 0, told.stdout
+    return told.stdout + told.stderr
+
+
+def test_files_from_elsewhere_that_fit_are_used(clone: Study) -> None:
+    assert clone.planned() == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "file", "there"),
+    [
+        ("data.source", "full", "data/sample/shards/", "data.source is sample there and full here"),
+        ("data.validation", 150, "data/sample/shards/", "is 100 there and 150 here"),
+        ("scenes.clutter", 3, "scenes/standard/test-00.h5", "scenes.clutter is 7 there and 3 here"),
+        ("scenes.shard", 20, "scenes/standard/test-00.h5", "shard is 30 there and 20 here"),
+        ("run.seed", 5, "scenes/standard/test-00.h5", "seed is 2111 there and 5 here"),
+        ("network.kernel", 3, "results/tiny/", "network.kernel is 5 there and 3 here"),
+        ("training.batch", 5, "results/tiny/", "training.batch is 4 there and 5 here"),
+        ("record.precision", "float32", "results/tiny/", "record.precision is"),
+        ("decoding.fit", 31, "results/tiny/", "decoding.fit is 30 there and 31 here"),
+        ("perturbation.scenes", 4, "results/tiny/", "perturbation.scenes is 3 there and 4 here"),
+        ("figures.dpi", 50, "results/tiny/figures", "figures.dpi is 40 there and 50 here"),
+    ],
+)
+def test_files_from_elsewhere_that_do_not_fit_are_refused_by_name(
+    clone: Study, key: str, value: Any, file: str, there: str
+) -> None:
+    clone.configure(with_value(key, value))
+    told = refused(clone, "--dry-run")
+    assert file in told and there in told
+    assert "delete" in told and "give this run another run.name, scenes.set or data.folder" in told
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "targets", "file", "there"),
+    [
+        ("data.validation", 150, ["train"], "shards/mnist-train.h5", "data.validation is 100"),
+        ("data.validation", 150, ["perturb"], "shards/mnist-test.h5", "data.validation is 100"),
+        ("scenes.clutter", 3, ["results/tiny/tables/scene_decoding.csv"], "test-00.h5", "scenes.clutter is 7"),
+        ("training.batch", 5, ["record"], "model.safetensors", "training.batch is 4"),
+        ("run.seed", 5, ["decode"], "", "seed is 2111 there and 5 here"),
+        ("record.scenes", 41, ["decode"], "activations.h5", "record.scenes is 40 there and 41 here"),
+    ],
+)  # fmt: skip
+def test_who_reads_a_file_compares_what_it_was_made_from(
+    clone: Study, key: str, value: Any, targets: list[str], file: str, there: str
+) -> None:
+    """Without the records beside the logs too: the files themselves tell."""
+    for record in clone.folder.rglob("*.json"):
+        if "logs" in record.parts:
+            record.unlink()
+    for name in ("perturbation.csv", "accuracy.csv", "decoding.csv"):
+        (clone.folder / NETWORK / name).unlink()
+    (clone.folder / "results/tiny/tables/scene_decoding.csv").unlink()
+    if targets == ["train"]:
+        (clone.folder / NETWORK / "model.safetensors").unlink()
+    clone.configure(with_value(key, value))
+    told = refused(clone, "--", *targets)
+    assert file in told and there in told and "made again" in told
+
+
+def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
+    study = Study.__new__(Study)
+    study.folder = tmp_path / "copy"
+    other = with_value("run.name", "other")
+    study.configure(other)
+    assert "scenes" not in study.planned()  # equal scenes are shared
+    study.configure(with_value("scenes.clutter", 3, other))
+    told = refused(study, "--dry-run")
+    assert "scenes/standard/test-00.h5" in told and "made for the run tiny" in told
+    assert "scenes.clutter is 7 there and 3 here" in told and "scenes.set" in told
+    study.configure(with_value("scenes.set", "few", with_value("scenes.clutter", 3, other)))
+    assert study.planned()["scenes"] == 2
+    study.configure(with_value("scenes.clutter", 3))  # the run that made them may change them
+    assert study.planned()["scenes"] == 2
+
+
+@pytest.mark.parametrize(("key", "value"), [("validate_every", 2), ("validation_scenes", 11)])
+def test_another_validation_is_refused_as_it_needs_another_training(
+    made: Study, key: str, value: int
+) -> None:
+    made.configure(with_value(f"training.{key}", value))
+    try:
+        told = refused(made, "--dry-run")
+    finally:
+        made.configure(ONE)
+    assert "model.safetensors" in told and f"training.{key} is " in told
+    assert "Set it back" in told and "train again" in told
+
+
+def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
+    block = {"source": "sample", "validation": 100}
+    with create_hdf5(tmp_path / "f.h5", provenance(3, data=block)):
+        pass
+    network = RecurrentNetwork("additive", SMALL)
+    save_network(tmp_path / "m.safetensors", network, SMALL, **provenance(3, data=block))
+    for name in ("f.h5", "m.safetensors"):
+        path = str(tmp_path / name)
+        require(path, data=block, seed=3)
+        require([path, path], data={"source": "sample"})
+        with pytest.raises(
+            OriginError,
+            match=rf"{name} was made .*: data\.source is sample there and full here\. Delete",
+        ):
+            require(path, data={**block, "source": "full"})
+        with pytest.raises(OriginError, match="seed is 3 there and 4 here"):
+            require(path, data=block, seed=4)
+        with pytest.raises(OriginError, match=r"scenes\.clutter is not told there and 7 here"):
+            require(path, scenes={"clutter": 7})
+        assert origin(path)["data"] == block
+
+
+def test_files_of_a_run_carry_what_they_were_made_from(made: Study) -> None:
+    for name in ("model.safetensors", "activations.h5", "examples.h5", "perturbation_example.h5"):
+        found = origin(made.folder / NETWORK / name)
+        assert found["data"] == {"source": "sample", "validation": 100}, name
+        assert found["training"]["batch"] == 4 and "validate_every" not in found["training"], name
+        assert found["interaction"] == "multiplicative" and found["instance"] == 1, name
+    with h5py.File(made.folder / "data/sample/scenes/standard/test-00.h5") as file:
+        assert {"data", "scenes", "seed", "shard"} <= set(file.attrs)
+    assert origin(made.folder / "results/tiny/variants.h5")["seed"] == 2111

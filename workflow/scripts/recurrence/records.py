@@ -1,0 +1,142 @@
+"""What each finished job was made from, in a JSON file beside its log, so that files are known without Snakemake.
+
+Snakemake remembers in its folder ``.snakemake`` what a file was made from, and trusts a file that it does not know: one
+that was copied, comes from another clone in a shared folder, or outlived that folder. This is read when the workflow
+starts, so it needs nothing but the standard library.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+IDENTITY = Path(".snakemake/recurrence-id")  # lies and is lost with what Snakemake remembers
+NO_ORIGIN = ("code", "files", "caption", "machine")  # parameters that are not compared
+ELSEWHERE = (
+    "made elsewhere, from other values than the configuration has: {}. To keep them, give this run another run.name, "
+    "scenes.set or data.folder; or delete {}, which is then made anew"
+)
+OTHER_RUN = (
+    "made for the run {}, which needs them, from other values: {{}}. Give this run another scenes.set or data.folder; "
+    "or delete {{}}, which is then made anew"
+)
+VALIDATED = "trained with another validation: {}. Set it back, or delete {} to train again, which a new one needs"
+
+
+def identity() -> str:
+    """A random name for what Snakemake remembers in this working directory; empty if nothing can be written there."""
+    try:
+        IDENTITY.parent.mkdir(exist_ok=True)
+        with IDENTITY.open("x") as file:
+            file.write(uuid.uuid4().hex)
+    except FileExistsError:
+        pass
+    except OSError:
+        return ""
+    return IDENTITY.read_text()
+
+
+def write(job: Any) -> None:
+    """Record the finished ``job``: Snakemake's object in a script."""
+    parameters = dict(job.params.items())
+    record = {
+        "rule": job.rule,
+        "wildcards": dict(job.wildcards.items()),
+        "output": list(job.output),
+        "made from": _flat({key: parameters[key] for key in parameters if key not in NO_ORIGIN}),
+        "validation": parameters.get("machine", {}).get("validation"),
+        "run": job.config["run"]["name"],
+        "known": identity(),
+    }
+    text = json.dumps(record, indent=1, sort_keys=True, default=str)
+    Path(job.log[0]).with_suffix(".json").write_text(text)
+
+
+def problems(
+    folders: Iterable[str],
+    rules: Mapping[str, Mapping[str, Any]],
+    run: str,
+    validation: Mapping[str, Any],
+    wanted: Callable[[str, Mapping[str, str]], bool],
+) -> Iterator[str]:
+    """What is wrong with files that recorded jobs left, by the ``folders`` of their logs; a line a kind.
+
+    ``rules`` has the parameters of each rule; ``wanted`` says by its rule and wildcards whether the run has a job. A
+    file is wrong if it was made from other values and Snakemake will not make it again: it does not know the file, or
+    another run made it and needs it. ``validation`` is that of networks, for which nothing is made again.
+    """
+    known = identity()
+    for folder in folders:
+        found: dict[
+            str, dict[str, list[str]]
+        ] = {}  # files and differences, by what is wrong with the files
+        for path in sorted(Path(folder).rglob("*.json")):
+            record = _read(path)
+            files = [file for file in record.get("output", []) if Path(file).exists()]
+            if (
+                not files
+                or record["rule"] not in rules
+                or not wanted(record["rule"], record["wildcards"])
+            ):
+                continue
+            here = _evaluated(rules[record["rule"]], record["wildcards"])
+            other = differences(record["made from"], here)
+            if other and record["known"] != known:
+                told = ELSEWHERE
+            elif other and record["run"] != run:
+                told = OTHER_RUN.format(record["run"])
+            elif not other and record["validation"] not in (None, validation):
+                told = VALIDATED
+                other = differences({"training": record["validation"]}, {"training": validation})
+            else:
+                continue
+            kind = found.setdefault(told, {"files": [], "differences": []})
+            kind["files"] += files
+            kind["differences"] += [text for text in other if text not in kind["differences"]]
+        for told, kind in found.items():
+            yield _line(kind["files"], kind["differences"], told)
+
+
+def _line(files: list[str], found: list[str], told: str) -> str:
+    more = f" and {len(files) - 1} other files" if len(files) > 1 else ""
+    place = os.path.commonpath(files)
+    return f"{files[0]}{more}: {told.format('; '.join(found), place)}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):  # half-written: the job did not end
+        return {}
+
+
+def _evaluated(parameters: Mapping[str, Any], wildcards: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a job that are compared, as JSON has them."""
+    values = {
+        key: value(SimpleNamespace(**wildcards)) if callable(value) else value
+        for key, value in parameters.items()
+        if key not in NO_ORIGIN
+    }
+    return dict(json.loads(json.dumps(_flat(values))))
+
+
+def _flat(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {**parameters.pop("made_from", {}), **parameters}
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], block: str = "") -> list[str]:
+    """Each key of ``here`` that has another value ``there``, in words; keys of blocks are dotted."""
+    found = []
+    for key, value in here.items():
+        other = there.get(key)
+        if isinstance(value, Mapping):
+            inside = other if isinstance(other, Mapping) else {}
+            found += differences(inside, value, f"{block}{key}.")
+        elif key not in there:
+            found.append(f"{block}{key} is not told there and {value} here")
+        elif other != value:
+            found.append(f"{block}{key} is {other} there and {value} here")
+    return found

@@ -1,0 +1,127 @@
+"""The states that killed trainings go on from: their names, what they are of, and which are kept.
+
+A network's states lie in its folder ``.training``, outside of the outputs that Snakemake knows and removes when a job
+fails. Beside each state there is a JSON file that says what its training depends on and its iteration.
+
+    python -m recurrence.states [--clean] config.yaml [workflow/presets/NAME.yaml]
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recurrence.configuration.problems import check, overlaid
+from recurrence.records import differences
+from recurrence.storage import atomic
+
+KEPT = 3  # states of a network, the newest
+
+
+def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
+    """The state file in ``folder`` of the training that ``determinants`` fix completely.
+
+    Raises ``ValueError`` if it is not there, but that of a training which differs only in its validation: the two have
+    the same weights, but not the same curve.
+    """
+    text = json.dumps(determinants, sort_keys=True)
+    state = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
+    if not state.exists():
+        for other in _states(folder):
+            there = read_about(other)
+            if there.pop("iteration", None) is not None:
+                _refuse_other_validation(other, there, json.loads(text))
+    note(state, **determinants)
+    return state
+
+
+def _refuse_other_validation(
+    state: Path, there: Mapping[str, Any], here: Mapping[str, Any]
+) -> None:
+    other = differences({"training": there.get("validation")}, {"training": here.get("validation")})
+    if other and {**there, "validation": 0} == {**here, "validation": 0}:
+        raise ValueError(
+            f"{state} is of a training with another validation: {'; '.join(other)}. Set that back to go on from there, "
+            "or delete the file to train again from the start"
+        )
+
+
+def note(state: Path, **facts: Any) -> None:
+    """Add ``facts`` about a state to the JSON file beside it."""
+    with atomic(state.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({**read_about(state), **facts}, sort_keys=True))
+
+
+def read_about(state: Path) -> dict[str, Any]:
+    """What is noted about a state, nothing if that file is missing or damaged."""
+    try:
+        return dict(json.loads(state.with_suffix(".json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def keep_newest(folder: Path, count: int = KEPT) -> list[Path]:
+    """Delete the states in ``folder`` but for the newest ``count``; return those deleted."""
+    deleted = _states(folder)[count:]
+    for state in deleted:
+        state.unlink()
+    for noted in folder.glob("*.json"):
+        if not noted.with_suffix(".pt").exists():
+            noted.unlink()
+    return deleted
+
+
+def _states(folder: Path) -> list[Path]:
+    """The states in ``folder``, the newest first."""
+    return sorted(folder.glob("[!.]*.pt"), key=lambda path: -path.stat().st_mtime_ns)
+
+
+def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each state of a run: the network, the state's key and iteration, and what differs from ``config``."""
+    for folder in sorted(run.glob("*/instance*/.training")):
+        for state in _states(folder):
+            about = read_about(state)
+            here = {key: config[key] for key in ("network", "scenes", "training")}
+            here["run"] = {"seed": config["run"]["seed"]}
+            there = {key: about.get(key, {}) for key in ("network", "scenes")}
+            there["training"] = {**about.get("training", {}), **about.get("validation", {})}
+            there["run"] = {"seed": about.get("seed")}
+            known = {block: {k: here[block].get(k) for k in there[block]} for block in there}
+            other = "; ".join(differences(there, known)) or "as configured"
+            last = about.get("training", {}).get("iterations", "?")
+            where = f"{folder.parents[1].name} {folder.parent.name.removeprefix('instance')}"
+            yield f"{where}: {state.stem} at iteration {about.get('iteration', '?')} of {last}, {other}"
+
+
+def clean(run: Path) -> Iterator[str]:
+    """Delete the states of finished networks, and all but the newest of the others; a line for each."""
+    for folder in sorted(run.glob("*/instance*/.training")):
+        finished = (folder.parent / "model.safetensors").exists()
+        for state in keep_newest(folder, 0 if finished else 1):
+            yield f"deleted {state}"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the states of a run, or delete those that it does not need."""
+    parser = argparse.ArgumentParser(description="The states that trainings go on from.")
+    parser.add_argument("--clean", action="store_true", help="delete what the run does not need")
+    parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")
+    arguments = parser.parse_args(words)
+    config: dict[str, Any] = {}
+    for file in arguments.files:
+        config = overlaid(config, yaml.safe_load(file.read_text(encoding="utf-8")))
+    config = check(config).plain()
+    run = Path("results", config["run"]["name"])
+    if arguments.clean:
+        print("\n".join(clean(run)) or "no state to delete")
+    elif found := list(lines(run, config)):
+        print("\nStates of trainings (make clean-states deletes those that are not needed):")
+        print("\n".join(f"  {line}" for line in found))
+
+
+if __name__ == "__main__":
+    main()
