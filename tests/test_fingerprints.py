@@ -19,7 +19,7 @@ from study import ROOT
 SCRIPTS = ROOT / "workflow/scripts"
 RULES = {path.stem for path in SCRIPTS.glob("*.py")}
 SCENES = {"scenes", "variants", "train_network", "perturb_network"}  # those that paint scenes
-NETWORKS = {"train_network", "import_network", "record_network", "perturb_network"}
+NETWORKS = {"parameters", "train_network", "import_network", "record_network", "perturb_network"}
 Edit = Callable[[str, str, str], set[str]]
 
 

@@ -85,6 +85,7 @@ RECORDING = {"record_network", "decode_network"} | END
 PERTURBATION = {"perturb_network"} | END
 SCENES = TRAINING | {"scenes", "decode_scenes"}
 DECODING = RECORDING | {"decode_scenes"}  # recordings are temporary, so they are made again
+NETWORK = TRAINING | {"parameters"}
 REFUSED = {"nothing, as it is refused"}
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "run.seed": (1, SCENES | {"variants"}),
@@ -103,13 +104,13 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "scenes.orientation.angle": (40, SCENES),
     "scenes.orientation.jitter": (3, SCENES),
     "scenes.location.jitter": (1.5, SCENES),
-    "network.timesteps": (2, TRAINING),
-    "network.channels.conv1": (3, TRAINING),
-    "network.channels.conv2": (2, TRAINING),
-    "network.kernel": (3, TRAINING),
-    "network.units": (9, TRAINING),
-    "network.lateral": (["conv1"], TRAINING),
-    "network.topdown": (["fc_to_conv1"], TRAINING),
+    "network.timesteps": (2, NETWORK),
+    "network.channels.conv1": (3, NETWORK),
+    "network.channels.conv2": (2, NETWORK),
+    "network.kernel": (3, NETWORK),
+    "network.units": (9, NETWORK),
+    "network.lateral": (["conv1"], NETWORK),
+    "network.topdown": (["fc_to_conv1"], NETWORK),
     "training.initialisation": ("paper", TRAINING),
     "training.iterations": (7, TRAINING),
     "training.batch": (5, TRAINING),
@@ -151,7 +152,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
 }
 EVERYTHING = SCENES | {"shards", "variants"}
 CHANGES |= {
-    "run.name": ("other", EVERYTHING - {"shards", "scenes"}),  # runs share these
+    "run.name": ("other", EVERYTHING - {"shards", "scenes"} | {"parameters"}),  # runs share these
     "data.source": ("full", EVERYTHING),
     "data.folder": ("data/other", EVERYTHING),
 }
@@ -186,7 +187,7 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     part = (ROOT / "docs/configuration.md").read_text().partition(f"\n## {block}\n")[2]
     row = re.search(rf"^\| `{re.escape(name)}` \|.* \| ([^|]+) \|$", part, re.MULTILINE)
     assert row
-    more = {"variants", "scenes"}  # for the figures; and more decoding needs more scenes
+    more = {"variants", "scenes", "parameters"}  # for the figures; and more decoding needs more scenes
     if key == "run.instances":
         more = TRAINED
     assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
@@ -276,7 +277,7 @@ def test_more_instances_train_only_the_new_networks(finished: Study) -> None:
     )
 
 
-DRAWN = TRAINED | {"shards", "scenes", "variants", "tables", "figure"}
+DRAWN = TRAINED | {"parameters", "shards", "scenes", "variants", "tables", "figure"}
 TARGETS = {
     "data": {"shards", "scenes"},
     "train": {"shards", "train_network"},
@@ -435,7 +436,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]
 
 def test_what_needs_no_training_comes_first(described: list[tuple[str, str]]) -> None:
     early = {rule for rule, facts in described if "    priority: 1\n" in facts}
-    assert early == {"scenes", "variants", "decode_scenes", "figure"}
+    assert early == {"scenes", "parameters", "variants", "decode_scenes", "figure"}
 
 
 def test_a_network_declares_the_memory_that_it_stays_below(
@@ -499,10 +500,10 @@ def test_every_module_is_in_the_table() -> None:
         ("configuration/reference", set()),
         ("configuration/rules", set()),
         ("datasets", SCENES | {"shards", "variants"}),
-        ("connections", TRAINING),
+        ("connections", NETWORK),
         ("decoding", DECODING),
         ("device_rendering", TRAINING),
-        ("devices", TRAINING),
+        ("devices", NETWORK),
         ("diagrams", {"figure", "report"}),
         ("distance", {"scorecard", "figure", "report"}),
         ("estimation", set()),
@@ -513,7 +514,7 @@ def test_every_module_is_in_the_table() -> None:
         ("fingerprints", set()),
         ("job", set()),
         ("names", set()),
-        ("network", TRAINING),
+        ("network", NETWORK),
         ("origins", set()),
         ("perturbation", PERTURBATION),
         ("pictures", {"figure", "report"}),

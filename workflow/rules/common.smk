@@ -118,7 +118,6 @@ def figure_origins(wildcards):
     perturbed = {"perturbation": config["perturbation"], "perturbed": PERTURBED}
     origins = {
         "variants": {"data": IMAGES, "scenes": PERTURBED, "seed": SEED},
-        "model": names,
         "examples": names | {"test_scenes": TEST_SCENES, "record": RECORDING},
         "perturbation_example": names | perturbed,
     }

@@ -5,6 +5,6 @@ from recurrence.job import logged
 from recurrence.network import parameter_table
 from recurrence.storage import write_table
 
-with logged(snakemake.log[0]):
+with logged(snakemake):
     network = Network(**snakemake.params.network)
     write_table(snakemake.output[0], parameter_table(snakemake.params.interaction, network))
