@@ -187,7 +187,11 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     part = (ROOT / "docs/configuration.md").read_text().partition(f"\n## {block}\n")[2]
     row = re.search(rf"^\| `{re.escape(name)}` \|.* \| ([^|]+) \|$", part, re.MULTILINE)
     assert row
-    more = {"variants", "scenes", "parameters"}  # for the figures; and more decoding needs more scenes
+    more = {
+        "variants",
+        "scenes",
+        "parameters",
+    }  # for the figures; and more decoding needs more scenes
     if key == "run.instances":
         more = TRAINED
     assert CHANGES[key][1] - more == MADE_AGAIN[row[1]] - more
