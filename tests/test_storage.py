@@ -21,7 +21,7 @@ from recurrence.diagrams import connections
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork, load_network, save_network
 from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
-from recurrence.training import _load
+from recurrence.training import State
 
 CPU = torch.device("cpu")
 READ_OUTS = NetworkReadOuts(
@@ -37,6 +37,12 @@ READ_OUTS = NetworkReadOuts(
 
 def write_state(path: Path) -> None:
     torch.save({"iteration": 3}, path)
+
+
+def resume(path: Path) -> None:
+    network = RecurrentNetwork("additive", SMALL)
+    optimizer = torch.optim.Adam(network.parameters())
+    State(network, optimizer, torch.zeros(3), "float32").resume(path)
 
 
 def write_network(path: Path) -> None:
@@ -64,7 +70,7 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
         "is not a network of this project",
     ),
     "diagram": (write_network, connections, "is damaged"),
-    "state": (write_state, lambda p: _load(p, CPU), "is damaged"),
+    "state": (write_state, resume, "is damaged"),
     "checkpoint": (
         write_state,
         lambda p: import_checkpoint(p, "additive", SMALL),
