@@ -154,7 +154,7 @@ def require_writable(*folders: str) -> None:
                 pass
         except OSError as error:
             raise ConfigurationError(
-                f"nothing can be written in the folder {folder} ({error.strerror}): "
+                f"no file can be written in the folder {folder} ({error.strerror}): "
                 "make it writable, or run a copy of the project elsewhere"
             ) from None
 
