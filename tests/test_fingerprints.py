@@ -197,7 +197,7 @@ def test_every_python_gives_the_same_fingerprints(tmp_path: Path, version: str) 
     words = [python or "", *(["-OO"] if version == "3.12" else []), "-c", TELL]
     (tmp_path / "tricky.py").write_text(TRICKY, encoding="utf-8")
     files = [*sorted(SCRIPTS.glob("*.py")), tmp_path / "tricky.py"]
-    told = subprocess.run(
+    result = subprocess.run(
         [*words, str(SCRIPTS), *map(str, files)],
         executable=python or sys.executable,
         env=environment,
@@ -205,7 +205,7 @@ def test_every_python_gives_the_same_fingerprints(tmp_path: Path, version: str) 
         text=True,
         check=False,
     )
-    if not python or told.returncode == 127:
+    if not python or result.returncode == 127:
         pytest.skip(f"there is no Python {version}")
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.split() == [fingerprint(path) for path in files]
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == [fingerprint(path) for path in files]

@@ -24,8 +24,8 @@ NETWORK = Path("results/tiny/multiplicative/instance1")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("made"), ONE)
-    told = study.snakemake()
-    assert told.returncode == 0, told.stdout + told.stderr
+    result = study.snakemake()
+    assert result.returncode == 0, result.stdout + result.stderr
     return study
 
 
@@ -49,9 +49,9 @@ def with_value(key: str, value: Any, base: dict[str, Any] = ONE) -> dict[str, An
 
 
 def refused(study: Study, *words: str) -> str:
-    told = study.snakemake(*words)
-    assert told.returncode != 0, told.stdout
-    return told.stdout + told.stderr
+    result = study.snakemake(*words)
+    assert result.returncode != 0, result.stdout
+    return result.stdout + result.stderr
 
 
 def test_files_from_elsewhere_that_fit_are_used(clone: Study) -> None:
@@ -78,9 +78,11 @@ def test_files_from_elsewhere_that_do_not_fit_are_refused_by_name(
     clone: Study, key: str, value: Any, file: str, there: str
 ) -> None:
     clone.configure(with_value(key, value))
-    told = refused(clone, "--dry-run")
-    assert file in told and there in told
-    assert "delete" in told and "give this run another run.name, scenes.set or data.folder" in told
+    result = refused(clone, "--dry-run")
+    assert file in result and there in result
+    assert (
+        "delete" in result and "give this run another run.name, scenes.set or data.folder" in result
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,8 +109,8 @@ def test_who_reads_a_file_compares_what_it_was_made_from(
     if targets == ["train"]:
         (clone.folder / NETWORK / "model.safetensors").unlink()
     clone.configure(with_value(key, value))
-    told = refused(clone, "--", *targets)
-    assert file in told and there in told and "made again" in told
+    result = refused(clone, "--", *targets)
+    assert file in result and there in result and "made again" in result
 
 
 def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Path) -> None:
@@ -119,9 +121,9 @@ def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Pat
     study.configure(other)
     assert "scenes" not in study.planned()  # equal scenes are shared
     study.configure(with_value("scenes.clutter", 3, other))
-    told = refused(study, "--dry-run")
-    assert "scenes/standard/test-00.h5" in told and "made for the run tiny" in told
-    assert "scenes.clutter is 7 there and 3 here" in told and "scenes.set" in told
+    result = refused(study, "--dry-run")
+    assert "scenes/standard/test-00.h5" in result and "made for the run tiny" in result
+    assert "scenes.clutter is 7 there and 3 here" in result and "scenes.set" in result
     study.configure(with_value("scenes.set", "few", with_value("scenes.clutter", 3, other)))
     assert study.planned()["scenes"] == 2
     study.configure(with_value("scenes.clutter", 3))  # the run that made them may change them
@@ -134,11 +136,11 @@ def test_another_validation_is_refused_as_it_needs_another_training(
 ) -> None:
     made.configure(with_value(f"training.{key}", value))
     try:
-        told = refused(made, "--dry-run")
+        result = refused(made, "--dry-run")
     finally:
         made.configure(ONE)
-    assert "model.safetensors" in told and f"training.{key} is " in told
-    assert "Set it back" in told and "train again" in told
+    assert "model.safetensors" in result and f"training.{key} is " in result
+    assert "Set it back" in result and "train again" in result
 
 
 def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
             require(path, data={**block, "source": "full"})
         with pytest.raises(OriginError, match="seed is 3 there and 4 here"):
             require(path, data=block, seed=4)
-        with pytest.raises(OriginError, match=r"scenes\.clutter is not told there and 7 here"):
+        with pytest.raises(OriginError, match=r"scenes\.clutter is not result there and 7 here"):
             require(path, scenes={"clutter": 7})
         assert origin(path)["data"] == block
 

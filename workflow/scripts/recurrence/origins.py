@@ -39,8 +39,9 @@ def require(paths: str | Iterable[str], **expected: Any) -> None:
     Raises :class:`OriginError` that names the file, each key that differs with its values, and what to do.
     """
     for path in [paths] if isinstance(paths, str) else paths:
-        if found := differences(origin(path), expected):
+        if differing := differences(origin(path), expected):
             raise OriginError(
-                f"{path} was made from other values than the configuration has: {'; '.join(found)}. Delete the file, "
-                "and it is made again; or keep it, and give this run a run.name, data.folder or scenes.set of its own"
+                f"{path} was made from other values than the configuration has: {'; '.join(differing)}. Delete "
+                "the file, and it is made again; or keep it, and give this run a run.name, "
+                "data.folder or scenes.set of its own"
             )

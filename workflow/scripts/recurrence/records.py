@@ -70,9 +70,7 @@ def problems(
     """
     known = identity()
     for folder in folders:
-        found: dict[
-            str, dict[str, list[str]]
-        ] = {}  # files and differences, by what is wrong with the files
+        wrong: dict[str, dict[str, list[str]]] = {}  # files and differences, by the message
         for path in sorted(Path(folder).rglob("*.json")):
             record = _read(path)
             files = [file for file in record.get("output", []) if Path(file).exists()]
@@ -85,25 +83,25 @@ def problems(
             here = _evaluated(rules[record["rule"]], record["wildcards"])
             other = differences(record["made from"], here)
             if other and record["known"] != known:
-                told = ELSEWHERE
+                message = ELSEWHERE
             elif other and record["run"] != run:
-                told = OTHER_RUN.format(record["run"])
+                message = OTHER_RUN.format(record["run"])
             elif not other and record["validation"] not in (None, validation):
-                told = VALIDATED
+                message = VALIDATED
                 other = differences({"training": record["validation"]}, {"training": validation})
             else:
                 continue
-            kind = found.setdefault(told, {"files": [], "differences": []})
+            kind = wrong.setdefault(message, {"files": [], "differences": []})
             kind["files"] += files
             kind["differences"] += [text for text in other if text not in kind["differences"]]
-        for told, kind in found.items():
-            yield _line(kind["files"], kind["differences"], told)
+        for message, kind in wrong.items():
+            yield _line(kind["files"], kind["differences"], message)
 
 
-def _line(files: list[str], found: list[str], told: str) -> str:
+def _line(files: list[str], differing: list[str], message: str) -> str:
     more = f" and {len(files) - 1} other files" if len(files) > 1 else ""
     place = os.path.commonpath(files)
-    return f"{files[0]}{more}: {told.format('; '.join(found), place)}"
+    return f"{files[0]}{more}: {message.format('; '.join(differing), place)}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -129,14 +127,14 @@ def _flat(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], block: str = "") -> list[str]:
     """Each key of ``here`` that has another value ``there``, in words; keys of blocks are dotted."""
-    found = []
+    differing = []
     for key, value in here.items():
         other = there.get(key)
         if isinstance(value, Mapping):
             inside = other if isinstance(other, Mapping) else {}
-            found += differences(inside, value, f"{block}{key}.")
+            differing += differences(inside, value, f"{block}{key}.")
         elif key not in there:
-            found.append(f"{block}{key} is not told there and {value} here")
+            differing.append(f"{block}{key} is missing there and {value} here")
         elif other != value:
-            found.append(f"{block}{key} is {other} there and {value} here")
-    return found
+            differing.append(f"{block}{key} is {other} there and {value} here")
+    return differing

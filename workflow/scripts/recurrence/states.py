@@ -118,9 +118,9 @@ def main(words: Sequence[str] | None = None) -> None:
     run = Path("results", config["run"]["name"])
     if arguments.clean:
         print("\n".join(clean(run)) or "no state to delete")
-    elif found := list(lines(run, config)):
+    elif states := list(lines(run, config)):
         print("\nStates of trainings (make clean-states deletes those that are not needed):")
-        print("\n".join(f"  {line}" for line in found))
+        print("\n".join(f"  {line}" for line in states))
 
 
 if __name__ == "__main__":

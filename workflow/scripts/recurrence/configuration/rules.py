@@ -95,7 +95,7 @@ def _poses(block: str, renderings: str = "") -> list[tuple[str, Callable[..., ob
     ]
 
 
-# The keys, what their values must not do, and how that is told of the first key.
+# The keys, what their values must not do, and the message about the first key.
 RULES: list[tuple[str, Callable[..., object], str]] = [
     (
         "run.checkpoints run.interactions",
