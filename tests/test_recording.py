@@ -110,9 +110,10 @@ def test_a_disk_that_is_too_small_is_reported_before_the_work(
 
 FILL_THE_DISK = """
 import sys
+from types import SimpleNamespace
 import numpy as np
 from recurrence import job, storage
-with job.logged(sys.argv[1] + "/log"):
+with job.logged(SimpleNamespace(log=[sys.argv[1] + "/log"])):
     print("begun")
     with storage.create_hdf5(sys.argv[1] + "/activations.h5", {}) as file:
         for n in range(100):
