@@ -160,7 +160,7 @@ def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
             require(path, data={**block, "source": "full"})
         with pytest.raises(OriginError, match="seed is 3 there and 4 here"):
             require(path, data=block, seed=4)
-        with pytest.raises(OriginError, match=r"scenes\.clutter is not result there and 7 here"):
+        with pytest.raises(OriginError, match=r"scenes\.clutter is missing there and 7 here"):
             require(path, scenes={"clutter": 7})
         assert origin(path)["data"] == block
 
