@@ -69,7 +69,7 @@ test: lint
 	$(BIN)/pytest
 
 test-long: $(INSTALLED)
-	KILLS=8 $(BIN)/pytest -s -m "long or kills"
+	KILLS=8 $(BIN)/pytest -s --numprocesses 0 -m "long or kills"
 
 test-cluster: $(CLUSTER)/installed
 	tests/cluster/slurm.sh $(CLUSTER)/bin/python

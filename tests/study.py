@@ -1,5 +1,6 @@
 """A small study in its own folder, for tests that run the workflow, and checks of its results."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -46,6 +47,20 @@ TINY: dict[str, Any] = {
 }
 CHECKPOINTS = ["one.pth", "two.pth"]  # empty files in `finished`, as they are only planned with
 STAGES = ("train", "record", "decode", "perturb")
+TRAINED = {f"{stage}_network" for stage in STAGES}
+
+
+def overlay_of(key: str, value: Any) -> dict[str, Any]:
+    """The tiny configuration with one value changed."""
+    changed = json.loads(json.dumps(TINY))
+    *blocks, last = key.split(".")
+    inner = changed
+    for block in blocks:
+        inner = inner.setdefault(block, {})
+    inner[last] = value
+    if key == "decoding.repeats":
+        changed["record"]["scenes"] = 80
+    return changed
 
 
 class Study:
