@@ -60,3 +60,25 @@ def test_a_job_is_done_by_one_process_at_a_time(
     assert log.read_text() == "done\n"
     record = json.loads(log.with_suffix(".json").read_text())
     assert record["made from"] == {"seed": 1} and record["run"] == "tiny"
+
+
+def test_a_job_that_fails_leaves_no_record_of_an_earlier_one(tmp_path: Path) -> None:
+    log = tmp_path / "logs/decode/additive-1.log"
+    of = SimpleNamespace(log=[str(log)])
+    log.parent.mkdir(parents=True)
+    log.with_suffix(".json").write_text("{}")
+    with pytest.raises(OSError, match="no space"), job.logged(of):
+        raise OSError("no space")
+    assert not log.with_suffix(".json").exists()
+
+
+def test_outputs_count_as_made_if_only_the_record_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(job.records, "write", full)
+    with job.logged(SimpleNamespace(log=[str(tmp_path / "a.log")])):
+        print("done")
+    assert (tmp_path / "a.log").read_text() == "done\n"

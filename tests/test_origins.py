@@ -12,7 +12,7 @@ from blocks import SMALL
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import OriginError, origin, require
 from recurrence.storage import create_hdf5, provenance
-from study import TINY, Study
+from study import TINY, TRAINED, Study
 
 ONE: dict[str, Any] = TINY | {
     "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
@@ -111,6 +111,19 @@ def test_who_reads_a_file_compares_what_it_was_made_from(
     clone.configure(with_value(key, value))
     result = refused(clone, "--", *targets)
     assert file in result and there in result and "made again" in result
+
+
+@pytest.mark.parametrize("name", ["decoding.csv", "accuracy.csv"])
+def test_a_table_from_elsewhere_is_refused_by_name(clone: Study, name: str) -> None:
+    table = clone.folder / NETWORK / name
+    kept = table.read_bytes()
+    table.write_bytes(kept[:-2] + b"7\n")
+    result = refused(clone, "--dry-run")
+    assert f"{NETWORK / name}: not what the job wrote" in result and "made anew" in result
+    table.unlink()
+    assert "record_network" in clone.planned()  # which makes it anew, or what it is made from
+    table.write_bytes(kept)
+    assert not TRAINED & set(clone.planned())
 
 
 def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Path) -> None:

@@ -140,3 +140,13 @@ def test_a_call_from_another_folder_says_where_to_call(tmp_path: Path) -> None:
         assert str(project) in result.stdout and "is missing" not in result.stdout
         advised = subprocess.run([*command, "--directory", str(project)], check=False, **how)
         assert advised.returncode == 0, advised.stdout
+
+
+def test_a_folder_where_nothing_can_be_written_is_refused_by_name(tmp_path: Path) -> None:
+    study = Study(tmp_path, TINY)
+    (tmp_path / ".snakemake").touch()  # a file, so that even root can write nothing inside
+    result = study.snakemake("--dry-run")
+    assert result.returncode != 0
+    assert "no file can be written in the folder .snakemake (File exists)" in result.stdout
+    assert "run a copy of the project elsewhere" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr

@@ -19,6 +19,7 @@ from recurrence.terminal import JobLines, work
 
 try:
     require_plain_paths(sys.executable, Path.cwd())
+    require_writable(".snakemake")  # Snakemake's own
     config = overlaid(config, from_command_line(workflow.config_settings.config))
     config = check(config, workflow.configfiles).plain()
 except ConfigurationError as error:

@@ -23,11 +23,14 @@ with job.logged(snakemake):
     torch.manual_seed(seed)
     network = RecurrentNetwork(wildcards.interaction, shape, block.initialisation).to(device)
     folder = Path(snakemake.output.model).parent / ".training"
-    made_from = {key: value for key, value in parameters.items() if key != "machine"}
-    made_from["validation"] = parameters.machine["validation"]
-    made_from["images"] = {name: shard_digest(path) for name, path in files.items()}
-    state = states.state_file(folder, made_from)
+    made_from = {key: parameters[key] for key in ("data", "scenes", "training", "seed")}
+    made_from |= {"validation": parameters.machine["validation"]}
+    made_from |= {"instance": int(wildcards.instance)}
     require(files, data=parameters.data)
+    key = made_from | {key: parameters[key] for key in ("network", "code")}
+    key |= {"interaction": wildcards.interaction}
+    key |= {"images": {name: shard_digest(path) for name, path in files.items()}}
+    state = states.state_file(folder, key)
     streams = training.Streams(
         Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
         Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
@@ -36,15 +39,7 @@ with job.logged(snakemake):
     )
     every = parameters.machine["checkpoint_every"]
     curve, precision = training.train(network, streams, block, state, every, progress)
-    provenance = storage.provenance(
-        parameters.seed,
-        data=parameters.data,
-        training=parameters.training,
-        validation=parameters.machine["validation"],
-        scenes=parameters.scenes,
-        precision=precision,
-        instance=int(wildcards.instance),
-    )
+    provenance = storage.provenance(**made_from, precision=precision)
     save_network(snakemake.output.model, network, shape, **provenance)
     storage.write_table(snakemake.output.curve, curve)
     states.keep_newest(folder)

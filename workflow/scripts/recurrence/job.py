@@ -28,8 +28,8 @@ def logged(job: Any) -> Iterator[None]:
     with _alone(Path(log)), Path(log).open("w", buffering=1) as file:
         sys.stdout = sys.stderr = file
         try:
+            records.remove(job)
             yield
-            records.write(job)
         except KeyboardInterrupt:  # Snakemake is stopped too, and says so
             print("stopped")
             raise SystemExit(130) from None
@@ -39,6 +39,9 @@ def logged(job: Any) -> Iterator[None]:
             with suppress(OSError):  # the disk may be full
                 traceback.print_exc()
             raise
+        else:
+            with suppress(OSError):  # the disk may be full; the outputs are whole
+                records.write(job)
         finally:
             sys.stdout, sys.stderr = stdout, stderr
 

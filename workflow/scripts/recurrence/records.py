@@ -5,6 +5,7 @@ that was copied, comes from another clone in a shared folder, or outlived that f
 starts, so it needs nothing but the standard library.
 """
 
+import hashlib
 import json
 import os
 import uuid
@@ -23,6 +24,7 @@ OTHER_RUN = (
     "made for the run {}, which needs them, from other values: {{}}. Give this run another scenes.set or data.folder; "
     "or delete {{}}, which is then made anew"
 )
+REPLACED = "not what the job wrote: edited, or copied from elsewhere. Restore it, or delete it, and it is made anew"
 VALIDATED = "trained with another validation: {}. Set it back, or delete {} to train again, which a new one needs"
 
 
@@ -39,6 +41,19 @@ def identity() -> str:
     return IDENTITY.read_text()
 
 
+def remove(job: Any) -> None:
+    """Remove the record of an earlier ``job`` of the same name, which the job that starts now replaces."""
+    _path(job).unlink(missing_ok=True)
+
+
+def _path(job: Any) -> Path:
+    return Path(job.log[0]).with_suffix(".json")
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def write(job: Any) -> None:
     """Record the finished ``job``: Snakemake's object in a script."""
     parameters = dict(job.params.items())
@@ -46,13 +61,14 @@ def write(job: Any) -> None:
         "rule": job.rule,
         "wildcards": dict(job.wildcards.items()),
         "output": list(job.output),
+        "sha256": {path: _digest(path) for path in job.output if path.endswith(".csv")},
         "made from": _flat({key: parameters[key] for key in parameters if key not in NO_ORIGIN}),
         "validation": parameters.get("machine", {}).get("validation"),
         "run": job.config["run"]["name"],
         "known": identity(),
     }
     text = json.dumps(record, indent=1, sort_keys=True, default=str)
-    Path(job.log[0]).with_suffix(".json").write_text(text)
+    _path(job).write_text(text)
 
 
 def problems(
@@ -82,7 +98,10 @@ def problems(
                 continue
             here = _evaluated(rules[record["rule"]], record["wildcards"])
             other = differences(record["made from"], here)
-            if other and record["known"] != known:
+            tables = [file for file in files if file in record["sha256"]]
+            if replaced := [file for file in tables if _digest(file) != record["sha256"][file]]:
+                message, files, other = REPLACED, replaced, []
+            elif other and record["known"] != known:
                 message = ELSEWHERE
             elif other and record["run"] != run:
                 message = OTHER_RUN.format(record["run"])

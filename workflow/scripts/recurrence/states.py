@@ -81,8 +81,15 @@ def _states(folder: Path) -> list[Path]:
 
 
 def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each state of a run: the network, the state's key and iteration, and what differs from ``config``."""
+    """A line for each state of an unfinished network: its key and iteration, and what differs from ``config``.
+
+    The last line counts the states of finished networks.
+    """
+    unneeded = 0
     for folder in sorted(run.glob("*/instance*/.training")):
+        if (folder.parent / "model.safetensors").exists():
+            unneeded += len(_states(folder))
+            continue
         for state in _states(folder):
             about = read_about(state)
             here = {key: config[key] for key in ("network", "scenes", "training")}
@@ -95,6 +102,8 @@ def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
             last = about.get("training", {}).get("iterations", "?")
             where = f"{folder.parents[1].name} {folder.parent.name.removeprefix('instance')}"
             yield f"{where}: {state.stem} at iteration {about.get('iteration', '?')} of {last}, {other}"
+    if unneeded:
+        yield f"and {unneeded} of finished networks"
 
 
 def clean(run: Path) -> Iterator[str]:
