@@ -9,14 +9,17 @@ TORCH ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 CLUSTER := .venv-cluster
+# Files of the user's own, whose keys replace those of the preset; a later file replaces keys of an earlier one.
+CONFIG :=
 # The preset quick is config.yaml itself; the other presets change some of its keys.
-CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml)
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(addprefix --configfile ,$(filter-out config.yaml,$(CONFIGS)))
+CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml) $(filter-out config.yaml,$(CONFIG))
+OVERLAYS := $(filter-out config.yaml,$(CONFIGS))
+SNAKEMAKE := $(BIN)/snakemake $(if $(OVERLAYS),--configfile $(OVERLAYS)) --cores $(CORES)
 STAGES := shards scenes variants train_network import_network record_network decode_network perturb_network \
 	decode_scenes parameters tables scorecard figure report
-# The folder of the results: the last of these files that names the run counts.
-NAMES := import sys, yaml; runs = [yaml.safe_load(open(f)).get("run", {}) for f in sys.argv[1:]]
-RESULTS = results/$(shell $(BIN)/python -c '$(NAMES); print([r["name"] for r in runs if "name" in r][-1])' $(CONFIGS))
+PACKAGE := PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence
+# Prints the name of the run, or what is wrong with the files.
+NAME := $(PACKAGE).configuration $(CONFIGS)
 
 # The memory of the machine or container in MB, so that only as many jobs run at a time as fit in it; at least one.
 MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max"); \
@@ -39,31 +42,33 @@ help:
 	@echo "make reference   write docs/configuration.md and the JSON schema, from the classes of the configuration"
 	@echo "make clean-venv  remove the Python environment; it is installed again when needed"
 	@echo
-	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce and status"
+	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce, status and clean-states"
+	@echo "CONFIG=          files of your own with what your run has otherwise, later over earlier: for the same"
 	@echo "CORES=all        or a number"
 	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
 	@echo "TORCH=           a package index with PyTorch for CPUs: the environment then takes 2 GB, not 7"
 
 reproduce: $(CONFIGS) $(INSTALLED)
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.estimation --cores $(CORES) $(CONFIGS)
+	@$(NAME) > /dev/null
+	@$(PACKAGE).estimation --cores $(CORES) $(CONFIGS)
 	@$(SNAKEMAKE) --resources mem_mb=$$($(BIN)/python -c '$(MEMORY)')
-	@echo
-	@cat $(RESULTS)/scorecard.txt
-	@echo
-	@echo "The report, with the figures: $(RESULTS)/report.html"
-	@echo "The scorecard, row by row:    $(RESULTS)/tables/scorecard.csv"
+	@results=results/$$($(NAME)) && echo && cat $$results/scorecard.txt && echo && \
+	echo "The report, with the figures: $$results/report.html" && \
+	echo "The scorecard, row by row:    $$results/tables/scorecard.csv"
 
 status: $(CONFIGS) $(INSTALLED)
+	@$(NAME) > /dev/null
 	@$(SNAKEMAKE) --summary 2>/dev/null | awk -F '\t' -v stages='$(STAGES)' ' \
 		NR > 1 { all[$$3]++; if ($$6 == "no update") made[$$3]++ } \
 		END { if (!NR) { print "The workflow cannot start: see what make reproduce says"; exit 1 } \
 		      printf "%-15s %5s %5s   (files)\n", "stage", "made", "left"; \
 		      for (i = 1; i <= split(stages, stage, " "); i++) \
 		          if (all[stage[i]]) printf "%-15s %5d %5d\n", stage[i], made[stage[i]], all[stage[i]] - made[stage[i]] }'
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.states $(CONFIGS)
+	@$(PACKAGE).states $(CONFIGS)
 
 clean-states: $(CONFIGS) $(INSTALLED)
-	@PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.states --clean $(CONFIGS)
+	@$(NAME) > /dev/null
+	@$(PACKAGE).states --clean $(CONFIGS)
 
 test: lint
 	$(BIN)/pytest
@@ -76,7 +81,7 @@ test-cluster: $(CLUSTER)/installed
 
 benchmark: $(INSTALLED)
 	PYTHONPATH=workflow/scripts:tests $(BIN)/python -m benchmark \
-		$(RESULTS)/multiplicative/instance1/model.safetensors data results/benchmark
+		results/$$($(NAME))/multiplicative/instance1/model.safetensors data results/benchmark
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -86,7 +91,7 @@ lint: $(INSTALLED)
 	$(BIN)/snakemake --lint
 
 reference: $(INSTALLED)
-	PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence.configuration.reference
+	$(PACKAGE).configuration.reference
 
 $(INSTALLED): envs/requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -104,6 +109,9 @@ $(CLUSTER)/installed: envs/cluster.lock $(INSTALLED)
 	$(CLUSTER)/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
 	$(CLUSTER)/bin/python -m pip check --quiet
 	@touch $@
+
+$(filter-out $(wildcard $(CONFIG)),$(CONFIG)):
+	@echo "There is no file $@, which CONFIG names" >&2; exit 1
 
 workflow/presets/%.yaml:
 	@echo "There is no preset $*. Choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1

@@ -27,7 +27,7 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
     path = finished.folder / "results/tiny/report.html"
     kept = path.read_bytes()
     path.unlink()
-    words = [f"BIN={Path(sys.executable).parent}", "INSTALLED=", "CONFIGS=config.yaml tiny.yaml"]
+    words = [f"BIN={Path(sys.executable).parent}", "INSTALLED=", "CONFIG=tiny.yaml"]
     try:
         result = subprocess.run(
             ["make", "-f", ROOT / "Makefile", "status", *words],

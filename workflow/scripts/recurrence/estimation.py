@@ -3,7 +3,7 @@
 The estimate is rough and may be a third off: jobs that run side by side slow each other down, and all
 but the training is counted in forward passes.
 
-    python -m recurrence.estimation [--cores N] config.yaml [workflow/presets/NAME.yaml]
+    python -m recurrence.estimation [--cores N] config.yaml [mine.yaml ...]
 """
 
 import argparse
@@ -11,14 +11,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-import yaml
 
 from recurrence.configuration.blocks import Configuration, Perturbation, Recording
-from recurrence.configuration.problems import ConfigurationError, check, overlaid
+from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
@@ -106,10 +104,7 @@ def estimate(files: Sequence[Path], cores: str) -> str:
     ``files`` are its config files, later over earlier; ``cores`` is a number or ``all``, as for snakemake. Wrong files
     and values raise exceptions of many types.
     """
-    values: dict[str, Any] = {}
-    for file in files:
-        values = overlaid(values, yaml.safe_load(file.read_text(encoding="utf-8")))
-    config = check(values)
+    config = check(layered(files))
     threads = config.compute.threads
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = (available or 1) if cores == "all" else int(cores)
@@ -133,7 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         print(estimate(arguments.files, arguments.cores))
-    except (ConfigurationError, yaml.YAMLError):
+    except ConfigurationError:
         pass
     except Exception as error:
         print(f"No estimate of the time: {error}")

@@ -3,7 +3,7 @@
 A network's states lie in its folder ``.training``, outside of the outputs that Snakemake knows and removes when a job
 fails. Beside each state there is a JSON file that says what its training depends on and its iteration.
 
-    python -m recurrence.states [--clean] config.yaml [workflow/presets/NAME.yaml]
+    python -m recurrence.states [--clean] config.yaml [mine.yaml ...]
 """
 
 import argparse
@@ -13,9 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from recurrence.configuration.problems import check, overlaid
+from recurrence.configuration.problems import check, layered
 from recurrence.records import differences
 from recurrence.storage import atomic
 
@@ -120,10 +118,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--clean", action="store_true", help="delete what the run does not need")
     parser.add_argument("files", nargs="+", type=Path, help="config files, later over earlier")
     arguments = parser.parse_args(words)
-    config: dict[str, Any] = {}
-    for file in arguments.files:
-        config = overlaid(config, yaml.safe_load(file.read_text(encoding="utf-8")))
-    config = check(config).plain()
+    config = check(layered(arguments.files)).plain()
     run = Path("results", config["run"]["name"])
     if arguments.clean:
         print("\n".join(clean(run)) or "no state to delete")

@@ -131,6 +131,28 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def layered(files: Iterable[str | Path]) -> dict[str, Any]:
+    """The values in config files, the later over the earlier.
+
+    Raises :class:`ConfigurationError`, naming the file, if one cannot be read or has no keys.
+    """
+    values: dict[str, Any] = {}
+    for file in files:
+        try:
+            content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            what = " ".join(str(error).split())
+            raise ConfigurationError(f"{file} is not YAML (are there tabs?): {what}") from None
+        if not isinstance(content, Mapping):
+            raise ConfigurationError(
+                f"{file} has no keys: write some, such as run: {{name: mine}} (docs/configuration.md)"
+            )
+        values = overlaid(values, content)
+    return values
+
+
 def from_command_line(values: Any, owner: type[Block] = Configuration) -> Any:
     """Read the values of ``--config`` as YAML in a file. Snakemake leaves those inside blocks as text."""
     if not isinstance(values, Mapping):
