@@ -258,6 +258,7 @@ def test_every_module_is_in_the_table() -> None:
         ("names", set()),
         ("network", NETWORK),
         ("origins", set()),
+        ("pages", set()),
         ("perturbation", PERTURBATION),
         ("pictures", {"figure", "report"}),
         ("recording", RECORDING),
