@@ -13,9 +13,10 @@ from blocks import SMALL, TRAINING, block_with
 from recurrence import devices, training
 from recurrence.configuration.blocks import Training
 from recurrence.job import Progress
+from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
 from recurrence.renderers import renderer
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, Sources, sample
 from recurrence.training import (
     DivergedError,
     Streams,
@@ -97,6 +98,26 @@ def test_progress_reports_loss_accuracy_and_time_left(
     assert re.fullmatch(r"train_network additive 1: 1/12, loss [\d.]+", lines[1])
     last = r"train_network additive 1: 11/12, loss [\d.]+, validation accuracy [\d.e-]+, \d+ s left"
     assert re.fullmatch(last, lines[11])
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+def test_the_curve_has_the_size_of_drive_and_flow(sources: Sources, interaction: str) -> None:
+    network = RecurrentNetwork(interaction, SMALL)
+    recipe = sample(sources, SceneDistribution(), 3, range(5))
+    images = renderer(sources, torch.device("cpu"))(recipe)
+    found = training.sizes(network, images, "float32")
+    with torch.no_grad():
+        first = network.step(images, {})
+        last = [first]
+        for _ in range(SMALL.timesteps - 2):
+            last.append(network.step(images, network.recurrent_flow(last[-1])))
+        flow = network.recurrent_flow(last[-1])
+    for layer in LAYERS:
+        drive = first.maps[layer].numpy().astype(float)
+        assert found[f"drive_{layer}"] == pytest.approx(math.sqrt((drive**2).mean()), rel=1e-5)
+        values = flow[layer].numpy().astype(float) if layer in flow else 0.0 * drive
+        assert found[f"flow_{layer}"] == pytest.approx(math.sqrt((values**2).mean()), rel=1e-5)
+    assert any(found[f"flow_{layer}"] for layer in LAYERS) == (interaction != "feedforward")
 
 
 def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:

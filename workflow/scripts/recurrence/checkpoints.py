@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recurrence.configuration.blocks import Network
 from recurrence.connections import ToMap
+from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
 from recurrence.storage import reading
 
@@ -26,6 +27,7 @@ CURVE = (  # the columns of training.csv, which has no rows for an imported netw
     "validation_accuracy",
     "learning_rate",
     "scenes_per_second",
+    *(f"{what}_{layer}" for what in ("drive", "flow") for layer in LAYERS),
 )
 FEEDFORWARD = {
     "conv1": "feedforward.conv1",

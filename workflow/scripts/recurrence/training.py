@@ -21,6 +21,7 @@ from torch import Tensor
 
 from recurrence.configuration.blocks import Training
 from recurrence.devices import resolve_precision, send
+from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import SceneDistribution, Sources, sample
@@ -162,7 +163,7 @@ def train(
             _check_finite(network, losses, validated, iteration, block)
         if validate:
             rate = (iteration - validated) * block.batch / (time.perf_counter() - started)
-            state.curve.append(_row(state, examples, block) | {"scenes_per_second": rate})
+            state.curve.append(_row(state, examples, block, rate))
             validated, started = iteration, time.perf_counter()
         if checkpoint:
             state.save(file, finished=iteration == last)
@@ -201,14 +202,18 @@ def _validation_examples(
     return [draw(paint, streams.validation, streams.distribution, seed, each) for each in batches]
 
 
-def _row(state: State, examples: list[tuple[Tensor, Tensor]], block: Training) -> dict[str, float]:
-    """A row of the training curve: the mean loss since the row before, and a validation."""
+def _row(
+    state: State, examples: list[tuple[Tensor, Tensor]], block: Training, rate: float
+) -> dict[str, float]:
+    """A row of the training curve: the mean loss since the row before, a validation, ``rate`` (scenes per second)."""
     since = int(state.curve[-1]["iteration"]) if state.curve else 0
     return {
         "iteration": state.iteration,
         "loss": state.losses[since : state.iteration].mean().item(),
         **evaluate(state.network, examples, state.precision),
         "learning_rate": learning_rate(state.iteration, block),
+        "scenes_per_second": rate,
+        **sizes(state.network, examples[0][0], state.precision),
     }
 
 
@@ -241,6 +246,25 @@ def evaluate(
         "validation_loss": F.cross_entropy(scores, categories).item(),
         "validation_accuracy": (scores.argmax(1) == categories).float().mean().item(),
     }
+
+
+@torch.inference_mode()
+def sizes(network: RecurrentNetwork, images: Tensor, precision: str) -> dict[str, float]:
+    """How large the maps and the recurrent flows of each layer are on images (n, 1, 100, 100): root mean squares.
+
+    ``drive_<layer>`` is of the map at the first timestep, which has no recurrence; ``flow_<layer>`` is of the flow at
+    the last timestep, 0 if there is none. If a flow outgrows the drive, recurrence does more than adjust it.
+    """
+    with mixed_precision(network.device, precision):
+        trajectory = network(images)
+    drives, flows = trajectory.activities[0].maps, trajectory.flows[-1]
+    return {f"drive_{layer}": _rms(drives[layer]) for layer in LAYERS} | {
+        f"flow_{layer}": _rms(flows[layer]) if layer in flows else 0.0 for layer in LAYERS
+    }
+
+
+def _rms(values: Tensor) -> float:
+    return values.float().square().mean().sqrt().item()
 
 
 def _check_finite(
