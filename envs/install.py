@@ -1,6 +1,7 @@
 """Install the Python environment .venv from envs/requirements.lock. `make` runs this when needed.
 
     python envs/install.py [--torch INDEX] [--pip]
+    python envs/install.py --link
 
 Packages are installed with uv if there is one, else with pip. Every file is checked against the hashes
 in the lock. On Linux PyTorch comes with CUDA, which is most of 7 GB. With --torch, the same version of
@@ -9,6 +10,9 @@ these builds, so torch and torchvision are then not checked.
 
 Snakemake starts Python by its path without quotes. If the path of this folder needs quotes, .venv is a
 link to an environment in the user's cache.
+
+In the environment `import recurrence` works in any folder, by a file recurrence.pth. --link only writes
+that file, into the environment that runs this: for one that conda made.
 """
 
 import argparse
@@ -19,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -49,6 +54,20 @@ def without_cuda(lock: str) -> tuple[str, list[str]]:
     return "\n".join(entry for entry in entries if not CUDA.match(entry)) + "\n", pins
 
 
+def make_importable(project: Path, packages: Path, link: Path) -> None:
+    """Name the folder of the package `recurrence` in a .pth file among the ``packages`` of an environment.
+
+    The first line is relative to them by way of ``link``, the project's .venv: it holds in a project that was moved,
+    and in each of several that link to one environment. Python ignores a line whose folder is not there.
+    """
+    scripts = project / "workflow" / "scripts"
+    lines = [str(scripts)]
+    if packages.resolve().is_relative_to(link.resolve()):
+        seen = link / packages.resolve().relative_to(link.resolve())
+        lines.insert(0, os.path.relpath(scripts, seen))
+    (packages / "recurrence.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def install(project: Path, torch: str | None, uv: str | None) -> None:
     """Install everything into a new environment."""
     environment, link = place(project), project / ".venv"
@@ -72,6 +91,8 @@ def install(project: Path, torch: str | None, uv: str | None) -> None:
         lock = environment / "without-cuda.lock"
         lock.write_text(rest, encoding="utf-8")
     subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
+    paths = {"base": str(environment), "platbase": str(environment)}
+    make_importable(project, Path(sysconfig.get_path("purelib", "venv", paths)), link)
 
 
 def main() -> None:
@@ -79,7 +100,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the Python environment .venv.")
     parser.add_argument("--torch", metavar="INDEX", help="an index with builds for CPUs")
     parser.add_argument("--pip", action="store_true", help="use pip even if there is uv")
+    parser.add_argument(
+        "--link", action="store_true", help="only make `import recurrence` work in this Python"
+    )
     asked = parser.parse_args()
+    if asked.link:
+        packages = Path(sysconfig.get_path("purelib"))
+        make_importable(Path.cwd(), packages, Path.cwd() / ".venv")
+        return
     try:
         install(Path.cwd(), asked.torch, None if asked.pip else shutil.which("uv"))
     except subprocess.CalledProcessError as error:

@@ -1,8 +1,11 @@
 """The lock, the conda environment and pyproject.toml agree; profiles name real rules."""
 
+import os
 import re
 import runpy
+import subprocess
 import tomllib
+import venv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,3 +106,31 @@ def test_pytorch_for_cpus_leaves_cuda_away_and_nothing_else() -> None:
     assert {"torch", "torchvision", "triton", "nvidia-cublas", "cuda-toolkit"} <= gone
     assert all(re.match("torch|triton|nvidia-|cuda-", each) for each in gone)
     assert all("--hash=sha256:" in entry for entry in entries(lock))
+
+
+def test_the_package_can_be_imported_from_any_folder(tmp_path: Path) -> None:
+    """Of several clones that link to one environment, each gets its own package; nothing is hidden by its scripts."""
+    environment = tmp_path / "environment"
+    venv.create(environment, with_pip=False, symlinks=True)
+    for clone in ("one", "two"):
+        package = tmp_path / clone / "workflow/scripts/recurrence"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (tmp_path / clone / ".venv").symlink_to(environment)
+    [packages] = environment.glob("lib/python*/site-packages")
+    installer().make_importable(tmp_path / "one", packages, tmp_path / "one/.venv")
+    code = "import recurrence, sys; print(recurrence.__file__); print(*sys.path, sep=chr(10))"
+
+    def imported(python: Path) -> list[str]:
+        environ = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        words = [python / "bin/python", "-c", code]
+        how = {"cwd": tmp_path, "env": environ, "capture_output": True, "text": True}
+        return subprocess.run(words, check=True, **how).stdout.splitlines()
+
+    for clone in ("one", "two"):
+        file, *path = imported(tmp_path / clone / ".venv")
+        assert Path(file) == tmp_path / clone / "workflow/scripts/recurrence/__init__.py"
+        assert str(packages.relative_to(environment)) in path[-2] + path[-3]  # before the scripts
+    assert Path(imported(environment)[0]).parts[-5] == "one"
+    (tmp_path / "one").rename(tmp_path / "renamed")
+    assert Path(imported(tmp_path / "renamed/.venv")[0]).parts[-5] == "renamed"

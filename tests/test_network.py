@@ -211,7 +211,8 @@ def test_unknown_interaction_is_refused() -> None:
 def test_saved_network_is_the_same_network(tmp_path: Path) -> None:
     network, path = made("multiplicative"), tmp_path / "model.safetensors"
     save_network(path, network, SMALL, seed="1")
-    again = load_network(path, torch.device("cpu"), "multiplicative", SMALL)
+    again = load_network(path)
+    assert not again.training and again.interaction == "multiplicative"
     images = torch.rand(2, 1, 100, 100)
     with torch.inference_mode():
         torch.testing.assert_close(again(images).logits, network(images).logits, atol=0, rtol=0)
@@ -219,22 +220,50 @@ def test_saved_network_is_the_same_network(tmp_path: Path) -> None:
 
 def test_a_network_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_network(path, made("multiplicative"), block_with(SMALL, units=11))
+    network = made("multiplicative")
+    save_network(path, network, block_with(SMALL, units=11))
     with pytest.raises(ValueError, match=r"(?s)model\.safetensors .*size mismatch"):
-        load_network(path, torch.device("cpu"), "multiplicative", SMALL)
+        load_network(path)
     path.write_bytes(b"<html>not a network</html>")
     with pytest.raises(ValueError, match=r"model\.safetensors is not a network"):
-        load_network(path, torch.device("cpu"), "multiplicative", SMALL)
+        load_network(path)
 
 
-def test_a_network_of_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    save_network(path, made("additive"), SMALL)
-    with pytest.raises(
-        ValueError,
-        match=r"model\.safetensors .*interaction is additive, not multi.*; units is 10, not 12",
-    ):
-        load_network(path, torch.device("cpu"), "multiplicative", block_with(SMALL, units=12))
+def test_images_of_another_shape_are_refused() -> None:
+    for shape in ((100, 100), (2, 100, 100), (2, 1, 100, 99), (2, 3, 100, 100)):
+        with pytest.raises(ValueError, match=r"images of shape .*: give \(batch, 1, 100, 100\)"):
+            made("additive")(torch.rand(shape))
+
+
+@pytest.mark.parametrize("layer", ["input", "conv1", "conv2", "fc"])
+def test_a_trajectory_gives_its_flows_by_layer_and_timestep(layer: str) -> None:
+    run = made("additive")(torch.rand(2, 1, 100, 100))
+    assert run.flow(layer, 3) is run.flows[2][layer]
+    for wrong in (("input", 1), ("input", 0), ("input", 4), ("conv3", 2)):
+        with pytest.raises(ValueError, match=r"no recurrent flow to .*: there is input at t = 2, "):
+            run.flow(*wrong)
+    with pytest.raises(ValueError, match="there is none"):
+        made("feedforward")(torch.rand(2, 1, 100, 100)).flow(layer, 2)
+
+
+@pytest.mark.parametrize(
+    ("interaction", "layer", "timestep", "said"),
+    [
+        ("additive", "conv3", 2, "no recurrent flow to 'conv3' at t = 2: this network has flow to"),
+        ("additive", "conv1", 1, "at t = 1: this network has flow to input, conv1, fc, at t = 2 to"),
+        ("additive", "conv1", 4, "no recurrent flow to 'conv1' at t = 4: .*, at t = 2 to 3"),
+        ("additive", "conv2", 2, "no recurrent flow to 'conv2' at t = 2"),
+        ("feedforward", "conv1", 2, "this network has flow to none of its layers"),
+        ("additive", "input", 2, r"flow of shape \(2, 3, 96, 96\) to input: give \(2, 1, 100, 100\)"),
+    ],
+)  # fmt: skip
+def test_an_intervention_where_no_such_flow_arrives_is_refused(
+    interaction: str, layer: str, timestep: int, said: str
+) -> None:
+    block = block_with(SMALL, lateral=["conv1", "fc"], topdown=["fc_to_input"])
+    network, flow = made(interaction, block), torch.zeros(2, 3, 96, 96)
+    with pytest.raises(ValueError, match=said):
+        network(torch.rand(2, 1, 100, 100), Intervention(layer, timestep, flow))
 
 
 def test_the_papers_initialisation_is_xavier_everywhere() -> None:

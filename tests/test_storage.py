@@ -24,7 +24,6 @@ from recurrence.network import RecurrentNetwork, load_network, save_network
 from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
 from recurrence.training import State
 
-CPU = torch.device("cpu")
 READ_OUTS = NetworkReadOuts(
     repeats=1,
     scenes=2,
@@ -67,7 +66,7 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any], str]] = {
     "dump": (write_hdf5, lambda p: decode(p, READ_OUTS, 0, Progress("decode", [])), "is damaged"),
     "network": (
         write_network,
-        lambda p: load_network(p, CPU, "additive", SMALL),
+        load_network,
         "is not a network of this project",
     ),
     "diagram": (write_network, connections, "is damaged"),

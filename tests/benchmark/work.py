@@ -49,7 +49,7 @@ class Subject:
 
     @cached_property
     def fast(self) -> RecurrentNetwork:
-        return load_network(self.model, CPU, "multiplicative", CONFIG.network)
+        return load_network(self.model)
 
     @cached_property
     def plain(self) -> PlainNetwork:

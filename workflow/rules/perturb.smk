@@ -19,7 +19,6 @@ rule perturb_network:
         device=config["compute"]["device"],
         mem_mb=MEMORY,
     params:
-        network=config["network"],
         data=IMAGES,
         made_from=made_from,
         perturbation=config["perturbation"],

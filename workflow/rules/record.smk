@@ -26,7 +26,6 @@ rule record_network:
         device=config["compute"]["device"],
         mem_mb=MEMORY,
     params:
-        network=config["network"],
         made_from=made_from,
         test_scenes=TEST_SCENES,
         record=RECORDING,

@@ -1,7 +1,7 @@
 """Rule perturb_network: functional importance in one network, and an example of a perturbation."""
 
 from recurrence import job, storage
-from recurrence.configuration.blocks import Distribution, Network, Perturbation
+from recurrence.configuration.blocks import Distribution, Perturbation
 from recurrence.datasets import load_shard
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.network import load_network
@@ -17,7 +17,7 @@ with job.logged(snakemake):
     require(files.model, **parameters.made_from, seed=parameters.seed, **names)
     block = Perturbation(**parameters.perturbation)
     experiment = Experiment(
-        load_network(files.model, device, wildcards.interaction, Network(**parameters.network)),
+        load_network(files.model).to(device),
         Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,

@@ -1,7 +1,7 @@
 """Rule record_network: one network on the test scenes."""
 
 from recurrence import job, storage
-from recurrence.configuration.blocks import Network, Recording
+from recurrence.configuration.blocks import Recording
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.evaluation import evaluate
 from recurrence.examples import write_examples
@@ -16,9 +16,7 @@ with job.logged(snakemake):
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
     require(snakemake.input.model, **parameters.made_from, seed=parameters.seed, **names)
     require(snakemake.input.scenes, **parameters.test_scenes)
-    network = load_network(
-        snakemake.input.model, device, wildcards.interaction, Network(**parameters.network)
-    )
+    network = load_network(snakemake.input.model).to(device)
     block = Recording(**parameters.record)
     recorded = {**block.plain(), "mantissa": MANTISSA}
     precision = resolve_precision(block.precision, device)

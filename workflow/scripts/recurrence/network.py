@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.devices import resolve_precision
-from recurrence.names import CANVAS, CATEGORIES, INTERACTIONS, LAYERS, POOL
+from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, INTERACTIONS, LAYERS, POOL
 from recurrence.storage import atomic, reading
 
 
@@ -50,6 +50,18 @@ class Trajectory:
     logits: Tensor
     activities: list[Activity]
     flows: list[dict[str, Tensor]]
+
+    def flow(self, layer: str, timestep: int) -> Tensor:
+        """The recurrent flow to ``layer`` at ``timestep``, in the shape of the layer's map.
+
+        Raises ``ValueError`` if there is none, as at the first timestep.
+        """
+        if not 1 <= timestep <= len(self.flows) or layer not in self.flows[timestep - 1]:
+            there = [f"{name} at t = {t}" for t, flow in enumerate(self.flows, 1) for name in flow]
+            raise ValueError(
+                f"no recurrent flow to {layer!r} at t = {timestep}: there is {', '.join(there) or 'none'}"
+            )
+        return self.flows[timestep - 1][layer]
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,10 @@ class RecurrentNetwork(nn.Module):
         ``undisturbed`` is the trajectory of the same images without the ``intervention``. If it is
         given, nothing before the intervention is computed again, neither earlier timesteps nor
         lower layers.
+
+        Raises ``ValueError`` for images of another shape, and for an intervention where no flow of that shape arrives.
         """
+        self._require_fitting(image, intervention)
         image = image.contiguous(memory_format=torch.channels_last)
         activities: list[Activity] = []
         flows: list[dict[str, Tensor]] = []
@@ -172,6 +187,27 @@ class RecurrentNetwork(nn.Module):
                     activities.append(activities[-1] if same else self.step(image, flow))
         read = torch.cat([activity.maps["fc"] for activity in activities], dim=1)
         return Trajectory(self.readout(read), activities, flows)
+
+    def _require_fitting(self, image: Tensor, intervention: Intervention | None) -> None:
+        if tuple(image.shape[1:]) != self.shapes["input"]:
+            raise ValueError(
+                f"images of shape {tuple(image.shape)}: give (batch, 1, {CANVAS}, {CANVAS})"
+            )
+        if intervention is None:
+            return
+        layer, timestep = intervention.layer, intervention.timestep
+        reached = {*self.lateral, *(name.split("_to_")[1] for name in self.topdown)}
+        if layer not in reached or not FIRST_FLOW <= timestep <= self.timesteps:
+            layers = ", ".join(each for each in LAYERS if each in reached) or "none of its layers"
+            raise ValueError(
+                f"no recurrent flow to {layer!r} at t = {timestep}: this network has flow to {layers}, "
+                f"at t = {FIRST_FLOW} to {self.timesteps}"
+            )
+        expected = (len(image), *self.shapes[layer])
+        if tuple(intervention.flow.shape) != expected:
+            raise ValueError(
+                f"flow of shape {tuple(intervention.flow.shape)} to {layer}: give {expected}"
+            )
 
     def recurrent_flow(self, previous: Activity) -> dict[str, Tensor]:
         """The flow to each layer, in the shape of its map, from the activity at the ``previous`` timestep."""
@@ -260,28 +296,18 @@ def save_network(
         temporary.write_bytes(save(weights, {"about": json.dumps(metadata, sort_keys=True)}))
 
 
-def load_network(
-    path: str | Path, device: torch.device, interaction: str, block: Network
-) -> RecurrentNetwork:
-    """Read a network written by :func:`save_network`, ready for inference.
+def load_network(path: str | Path) -> RecurrentNetwork:
+    """Read a network written by :func:`save_network`, ready for inference on the CPU. The file knows its shape.
 
-    Raises ``ValueError``, naming the file, if it is not such a file, if its weights do not fit its
-    metadata, or if it has another ``interaction`` or ``block``.
+    Raises ``ValueError``, naming the file, if it is not such a file, or if its weights do not fit its metadata.
     """
     damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, ValidationError)
     with reading(path, "is not a network of this project: {}", *damage):
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["about"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        stored = {"interaction": metadata["interaction"], **metadata["network"]}
         network = RecurrentNetwork(
             metadata["interaction"], Network.model_validate(metadata["network"])
         )
         network.load_state_dict(weights)
-    expected = {"interaction": interaction, **block.plain()}
-    if differing := [key for key in expected if stored.get(key) != expected[key]]:
-        differences = "; ".join(
-            f"{key} is {stored.get(key)}, not {expected[key]}" for key in differing
-        )
-        raise ValueError(f"{path} is not the network of this configuration: {differences}")
-    return network.to(device).eval()
+    return network.eval()
