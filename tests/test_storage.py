@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from blocks import SMALL
+from blocks import SMALL, TRAINING
 from recurrence.checkpoints import import_checkpoint
 from recurrence.configuration.blocks import NetworkReadOuts
 from recurrence.datasets import load_shard, read_idx, write_shards
@@ -22,7 +22,7 @@ from recurrence.diagrams import connections
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork, load_network, save_network
 from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
-from recurrence.training import State
+from recurrence.training import State, make_optimizers
 
 READ_OUTS = NetworkReadOuts(
     repeats=1,
@@ -41,8 +41,7 @@ def write_state(path: Path) -> None:
 
 def resume(path: Path) -> None:
     network = RecurrentNetwork("additive", SMALL)
-    optimizer = torch.optim.Adam(network.parameters())
-    State(network, optimizer, torch.zeros(3), "float32").resume(path)
+    State(network, make_optimizers(network, TRAINING), torch.zeros(3), "float32").resume(path)
 
 
 def write_network(path: Path) -> None:

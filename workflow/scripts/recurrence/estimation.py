@@ -21,6 +21,7 @@ from recurrence.devices import prepare_torch
 from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
+from recurrence.training import make_optimizers
 
 # The cost of a scene (in each rendering), in forward passes.
 PASSES = {"record": 4.5, "perturbation": 45}
@@ -52,17 +53,18 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[str, float]:
     """Seconds for each job of one network."""
     network = RecurrentNetwork(interaction, config.network).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    optimizers = make_optimizers(network, config.training)
     batch, precision = config.training.batch, config.training.precision
     images = torch.rand(batch, 1, CANVAS, CANVAS, device=device)
     categories = torch.randint(CATEGORIES, (batch,), device=device)
 
     def iteration() -> None:
-        optimizer.zero_grad()
+        network.zero_grad()
         with mixed_precision(device, precision):
             logits = network(images).logits
         F.cross_entropy(logits.float(), categories).backward()
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
 
     def passes(stage: str, block: Recording | Perturbation) -> float:
         """Seconds for a scene in a stage that consists of forward passes."""

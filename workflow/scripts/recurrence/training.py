@@ -1,7 +1,7 @@
 """Train one network (paper A.3; docs/experiment.md 3): one loop, scenes made on the fly, exact resume (on CPUs).
 
 Everything random depends only on the seed and the iteration. So the state to resume from is just
-the weights, the optimizer's moments, the iteration, the losses and the curve so far. Its file is not
+the weights, the optimizers' moments, the iteration, the losses and the curve so far. Its file is not
 among the job's outputs, as Snakemake removes those when a job fails. Its name is a hash of all that
 determines the result. The last state is kept, without the moments: if the job is killed after its
 training but before Snakemake knows, nothing is trained again.
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from pytorch_optimizer import SOAP
+from torch import Tensor, nn
 
 from recurrence.configuration.blocks import Training
 from recurrence.devices import resolve_precision, send
@@ -74,17 +75,17 @@ class State:
     """A training under way: all that it needs to go on, and the precision that it began in."""
 
     network: RecurrentNetwork
-    optimizer: torch.optim.Optimizer
+    optimizers: list[torch.optim.Optimizer]
     losses: Tensor  # of all iterations, on the device: to read one, the CPU would wait for it
     precision: str
     iteration: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)  # a row for each validation
 
     def save(self, path: Path, finished: bool) -> None:
-        """Write the state; without the optimizer's moments if the training is ``finished``."""
+        """Write the state; without the optimizers' moments if the training is ``finished``."""
         values = {
             "network": self.network.state_dict(),
-            "optimizer": None if finished else self.optimizer.state_dict(),
+            "optimizers": [] if finished else [each.state_dict() for each in self.optimizers],
             "iteration": self.iteration,
             "curve": self.curve,
             "losses": self.losses[: self.iteration].clone(),
@@ -103,8 +104,8 @@ class State:
         with reading(path, "is damaged: delete it, and the training starts anew ({})", Exception):
             saved = torch.load(path, map_location=self.losses.device, weights_only=True)
         self.network.load_state_dict(saved["network"])
-        if saved["optimizer"]:
-            self.optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, moments in zip(self.optimizers, saved["optimizers"], strict=False):
+            optimizer.load_state_dict(moments)
         self.iteration, self.curve = saved["iteration"], saved["curve"]
         self.losses[: self.iteration] = saved["losses"]
         print(f"going on after iteration {self.iteration} of {len(self.losses)}")
@@ -134,9 +135,9 @@ def train(
     """
     network.train()
     device, last = network.device, block.iterations
-    optimizer = torch.optim.Adam(network.parameters(), lr=block.learning_rate, fused=True)
+    optimizers = make_optimizers(network, block)
     losses, precision = torch.zeros(last, device=device), resolve_precision(block.precision, device)
-    state = State(network, optimizer, losses, precision)
+    state = State(network, optimizers, losses, precision)
     if file.exists():
         state.resume(file)
     print(f"computing in {state.precision} on {device}")
@@ -144,16 +145,17 @@ def train(
     validated, started = state.iteration, time.perf_counter()
 
     for iteration, images, categories in _batches(streams, block, device, state.iteration + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(iteration, block)
-        optimizer.zero_grad()
+        for group in (group for each in optimizers for group in each.param_groups):
+            group["lr"] = learning_rate(iteration, block) * group["factor"]
+        network.zero_grad()
         with mixed_precision(device, state.precision):
             logits = network(images).logits
         loss = F.cross_entropy(logits.float(), categories)
         loss.backward()
         if block.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(network.parameters(), block.clip_norm)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         losses[iteration - 1] = loss.detach()
         state.iteration = iteration
 
@@ -170,6 +172,26 @@ def train(
         if progress.due():
             progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(state.curve))
     return pd.DataFrame(state.curve), state.precision
+
+
+def make_optimizers(network: RecurrentNetwork, block: Training) -> list[torch.optim.Optimizer]:
+    """One or two optimizers that share the weights of ``network``; each group has its ``factor`` on the learning rate.
+
+    The connections from fc to the maps are too large for SOAP and have a factor of their own (docs/experiment.md 3).
+    """
+    from_fc: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, weight in network.named_parameters():
+        (from_fc if name.startswith("topdown.fc_to_") else others).append(weight)
+    by_soap = [w for w in others if w.ndim > 1 and block.optimizer == "soap"]
+    by_adam = [w for w in others if w.ndim <= 1 or block.optimizer == "adam"]
+    groups = [(by_adam, 1.0), (from_fc, block.fc_topdown_rate)]
+    adam = [{"params": weights, "factor": factor} for weights, factor in groups if weights]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(adam, fused=True)]
+    if by_soap:
+        soap = [{"params": by_soap, "factor": 1.0}]
+        optimizers.append(SOAP(soap, weight_decay=0.0))  # otherwise its authors' values
+    return optimizers
 
 
 def _batches(
