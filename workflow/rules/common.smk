@@ -9,6 +9,7 @@ from snakemake.logging import logger
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
 from recurrence.configuration.problems import overlaid, require_plain_paths, require_writable
 from recurrence.figure_list import FIGURES
@@ -46,6 +47,9 @@ TEST_SCENES["seed"] = SEED
 VALIDATION = {key: config["training"][key] for key in ("validate_every", "validation_scenes")}
 TRAINING = {key: value for key, value in config["training"].items() if key not in VALIDATION}
 RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
+WHOLE = (
+    "--allowed-rules" not in sys.argv
+)  # make compare allows one rule, for runs of any configuration
 FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward comes last
 
 

@@ -1,7 +1,7 @@
 # Targets for single stages: `snakemake --cores all -- decode` stops after decoding.
 
 
-if workflow.is_main_process and (wrong := known_problems()):
+if workflow.is_main_process and WHOLE and (wrong := known_problems()):
     raise WorkflowError("\n".join(["files that are there do not fit the configuration:", *wrong]))
 
 

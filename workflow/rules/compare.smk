@@ -1,0 +1,45 @@
+# Finished runs laid over each other, of any configuration: results/quick+fewer-objects/comparison.html.
+
+
+def compared_files(wildcards):
+    """The files of all runs in a comparison's name. A run is not made for it: it must be finished."""
+    try:
+        return [str(path) for run in runs_of(wildcards.runs) for path in run]
+    except RunError as error:
+        raise WorkflowError(str(error)) from None
+
+
+rule compare:
+    input:
+        compared_files,
+        template=str(HERE / "workflow/report/comparison.html.j2"),
+        parts=expand(
+            str(HERE / "workflow/report/{part}"),
+            part=(
+                "base.html.j2",
+                "parts.html.j2",
+                "page.css",
+                "page.js",
+                "vendor/sortable.min.js",
+            ),
+        ),
+    output:
+        page="results/{runs}/comparison.html",
+        table="results/{runs}/comparison.csv",
+        figures=directory("results/{runs}/figures"),
+    log:
+        "results/{runs}/logs/compare.log",
+    benchmark:
+        "results/{runs}/benchmarks/compare.tsv"
+    wildcard_constraints:
+        runs=r"[^/]*\+[^/]*",
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        dpi=config["figures"]["dpi"],
+        code=code("compare"),
+    message:
+        "compare: {wildcards.runs}"
+    script:
+        "../scripts/compare.py"
