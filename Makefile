@@ -3,6 +3,9 @@
 PYTHON ?= python3
 PRESET ?= quick
 CORES ?= all
+# For make compare: names of finished runs. For make sweep: a file with a key and its values.
+RUNS :=
+SWEEP :=
 # A package index with builds of PyTorch for CPUs. If empty, PyTorch comes with CUDA.
 TORCH ?=
 
@@ -20,6 +23,9 @@ STAGES := shards scenes variants train_network import_network record_network dec
 PACKAGE := PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence
 # Prints the name of the run, or what is wrong with the files.
 NAME := $(PACKAGE).configuration $(CONFIGS)
+SPACE := $() $()
+COMPARISON = results/$(subst $(SPACE),+,$(strip $(RUNS)))/comparison
+AGAIN := $(MAKE) --no-print-directory -f $(firstword $(MAKEFILE_LIST))
 
 # The memory of the machine or container in MB, so that only as many jobs run at a time as fit in it; at least one.
 MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max"); \
@@ -27,22 +33,26 @@ MEMORY := import os, pathlib; limit = pathlib.Path("/sys/fs/cgroup/memory.max");
 	machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"); \
 	print(max(2500, min([machine, *limits]) // 10**6))
 
-.PHONY: help reproduce status clean-states test test-long test-cluster benchmark lint reference clean-venv
+.PHONY: help reproduce status clean-states compare sweep archive dag test test-long test-cluster benchmark lint reference clean-venv
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make reproduce   do the whole study and say where the report is; finished files are not made again"
 	@echo "make status      count the files that each stage has made, and those that are left"
 	@echo "make clean-states   delete the states of trainings that the run no longer needs; make status lists them"
+	@echo "make compare     lay finished runs over each other: RUNS=\"quick fewer-objects\""
+	@echo "make sweep       do the runs of a sweep and compare them: SWEEP=sweeps/timesteps.yaml"
+	@echo "make archive     put the run into one zip file: weights, tables, figures, report, configuration, code, provenance"
 	@echo "make test        check the code and run the tests"
 	@echo "make lint        only check the code"
 	@echo "make test-long   kill many jobs, and run the smoke preset on one core and on two: 15 minutes"
 	@echo "make test-cluster   try profiles/slurm on a real Slurm, started on this machine (Debian, as root)"
 	@echo "make benchmark   compare the fast code with plain code, on a network of the run; needs a quiet machine"
 	@echo "make reference   write docs/configuration.md and the JSON schema, from the classes of the configuration"
+	@echo "make dag         draw docs/dag.svg, the graph of the rules; needs graphviz"
 	@echo "make clean-venv  remove the Python environment; it is installed again when needed"
 	@echo
-	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce, status and clean-states"
+	@echo "PRESET=quick     or $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)): for reproduce, status, clean-states and archive"
 	@echo "CONFIG=          files of your own with what your run has otherwise, later over earlier: for the same"
 	@echo "CORES=all        or a number"
 	@echo "PYTHON=python3   the Python (3.11 or newer) for the environment"
@@ -69,6 +79,28 @@ status: $(CONFIGS) $(INSTALLED)
 clean-states: $(CONFIGS) $(INSTALLED)
 	@$(NAME) > /dev/null
 	@$(PACKAGE).states --clean $(CONFIGS)
+
+compare: $(CONFIGS) $(INSTALLED)
+	@$(if $(word 2,$(RUNS)),,echo 'Name two finished runs or more: make compare RUNS="quick fewer-objects"' >&2; exit 1)
+	@$(SNAKEMAKE) --allowed-rules compare -- $(COMPARISON).html
+	@echo
+	@echo "The comparison:  $(COMPARISON).html"
+	@echo "Its rows:        $(COMPARISON).csv"
+
+sweep: $(CONFIGS) $(SWEEP) $(INSTALLED)
+	@$(if $(SWEEP),,echo 'Name a sweep: make sweep SWEEP=sweeps/timesteps.yaml' >&2; exit 1)
+	@runs=$$($(PACKAGE).sweep $(SWEEP) $(CONFIGS)) && for run in $$runs; do \
+		$(AGAIN) reproduce CONFIG="$(CONFIG) results/$$run/sweep.yaml" || exit 1; done && \
+	$(AGAIN) compare RUNS="$$runs"
+
+archive: $(CONFIGS) $(INSTALLED)
+	@$(NAME) > /dev/null
+	@$(SNAKEMAKE) -- archive
+	@echo "The run in one file: results/$$($(NAME)).zip"
+
+dag: $(INSTALLED)
+	@graph=$$($(BIN)/snakemake --forceall --rulegraph dot -- all archive 2>/dev/null) && \
+	printf '%s\n' "$$graph" | dot -Tsvg -o docs/dag.svg
 
 test: lint
 	$(BIN)/pytest
@@ -110,8 +142,8 @@ $(CLUSTER)/installed: envs/cluster.lock $(INSTALLED)
 	$(CLUSTER)/bin/python -m pip check --quiet
 	@touch $@
 
-$(filter-out $(wildcard $(CONFIG)),$(CONFIG)):
-	@echo "There is no file $@, which CONFIG names" >&2; exit 1
+$(filter-out $(wildcard $(CONFIG) $(SWEEP)),$(CONFIG) $(SWEEP)):
+	@echo "There is no file $@, which CONFIG or SWEEP names" >&2; exit 1
 
 workflow/presets/%.yaml:
 	@echo "There is no preset $*. Choose quick or one of" $(patsubst workflow/presets/%.yaml,%,$(wildcard workflow/presets/*.yaml)) >&2; exit 1

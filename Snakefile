@@ -28,11 +28,13 @@ include: "workflow/rules/record.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/perturb.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/targets.smk"
+include: "workflow/rules/archive.smk"
 
 
 onstart:
-    require_writable(RUN, DATA)
+    require_writable(*([RUN, DATA] if WHOLE else ["results"]))
     show_one_line_a_job(workflow)
 
 

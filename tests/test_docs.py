@@ -11,6 +11,7 @@ import yaml
 
 from recurrence.names import AUXILIARY, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.statistics import Evidence, load
+from study import Study
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -142,3 +143,32 @@ def test_a_clone_that_converts_line_ends_has_the_same_files(tmp_path: Path) -> N
     assert len(names) > len(kept)
     for name in names:
         assert (tmp_path / "clone" / name).read_bytes() == (tmp_path / "origin" / name).read_bytes()
+
+
+def edges(graph: str) -> set[tuple[str, str]]:
+    """The arrows of a graph in the language of graphviz, or in the SVG that it draws, between labels."""
+    if "<svg" in graph:
+        nodes = r"<title>(\d+)</title>.*?<text[^>]*>([^<]+)</text>"
+        arrow = r"<title>(\d+)&#45;&gt;(\d+)</title>"
+    else:
+        nodes, arrow = r'(\d+)\[label = "(\w+)"', r"(\d+) -> (\d+)"
+    labels = dict(re.findall(nodes, graph, re.DOTALL))
+    return {(labels[a], labels[b]) for a, b in re.findall(arrow, graph)}
+
+
+def test_the_graph_of_the_rules_is_that_of_the_rules(tmp_path: Path) -> None:
+    """If this fails after a change of the rules, run make dag."""
+    words = ("--forceall", "--rulegraph", "dot", "--", "all", "archive")
+    graph = Study(tmp_path, {"run": {}}).snakemake(*words).stdout
+    drawn = edges((ROOT / "docs/dag.svg").read_text("utf-8"))
+    assert drawn == edges(graph) and ("train_network", "record_network") in drawn
+
+
+def test_every_reference_can_be_found() -> None:
+    for work in yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["references"]:
+        assert work["title"] and work["year"] and work["authors"]
+        assert all(
+            "family-names" in author and "given-names" in author for author in work["authors"]
+        )
+        place = ("doi", "url", "journal", "publisher", "collection-title")
+        assert work.keys() & {*place}, work["title"]

@@ -134,3 +134,15 @@ def test_the_package_can_be_imported_from_any_folder(tmp_path: Path) -> None:
     assert Path(imported(environment)[0]).parts[-5] == "one"
     (tmp_path / "one").rename(tmp_path / "renamed")
     assert Path(imported(tmp_path / "renamed/.venv")[0]).parts[-5] == "renamed"
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "apptainer.def"])
+def test_containers_install_the_lock_with_the_python_of_the_conda_environment(recipe: str) -> None:
+    text = (PROJECT / "envs" / recipe).read_text("utf-8")
+    environment = yaml.safe_load((PROJECT / "envs/recurrence.yaml").read_text())
+    python = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert re.search(rf"(?i)^from:? python:{re.escape(python.split('=')[1])}-", text, re.MULTILINE)
+    assert re.search(
+        r"pip install .*--require-hashes -r /opt/requirements.lock$", text, re.MULTILINE
+    )
+    assert "untried" in text.lower()
