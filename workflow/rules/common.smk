@@ -129,6 +129,14 @@ def figure_origins(wildcards):
     return {name: origins[name] for name in FIGURES[wildcards.figure].files if name in origins}
 
 
+def compared_files(wildcards):
+    """The files of all runs in a comparison's name. A run is not made for it: it must be finished."""
+    try:
+        return [str(path) for run in runs_of(wildcards.runs) for path in run]
+    except RunError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def known_problems():
     """Files that were made elsewhere, or for another run, from other values than the configuration has."""
 

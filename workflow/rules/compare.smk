@@ -1,14 +1,6 @@
 # Finished runs laid over each other, of any configuration: results/quick+fewer-objects/comparison.html.
 
 
-def compared_files(wildcards):
-    """The files of all runs in a comparison's name. A run is not made for it: it must be finished."""
-    try:
-        return [str(path) for run in runs_of(wildcards.runs) for path in run]
-    except RunError as error:
-        raise WorkflowError(str(error)) from None
-
-
 rule compare:
     input:
         compared_files,
