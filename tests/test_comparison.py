@@ -245,7 +245,8 @@ def test_renderings_are_not_mixed(results: Path) -> None:
 
 def change_table(folder: Path, name: str, change: Any) -> None:
     path = folder / "tables" / f"{name}.csv"
-    change(pd.read_csv(path)).to_csv(path, index=False)
+    changed = change(pd.read_csv(path)).sort_values(["interaction", "instance"], kind="stable")
+    changed.to_csv(path, index=False)
     split_table(path)
 
 
