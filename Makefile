@@ -18,7 +18,7 @@ CONFIG :=
 CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET).yaml) $(filter-out config.yaml,$(CONFIG))
 OVERLAYS := $(filter-out config.yaml,$(CONFIGS))
 SNAKEMAKE := $(BIN)/snakemake $(if $(OVERLAYS),--configfile $(OVERLAYS)) --cores $(CORES)
-STAGES := shards scenes variants train_network import_network record_network decode_network perturb_network \
+STAGES := configuration categories shards scenes variants train_network import_network record_network decode_network perturb_network \
 	decode_scenes parameters tables scorecard figure report
 PACKAGE := PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence
 # Prints the name of the run, or what is wrong with the files.

@@ -42,5 +42,6 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.configuration.output,
         kept_recordings(),
     localrule: True

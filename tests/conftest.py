@@ -3,9 +3,9 @@
 import pytest
 
 from recordings import SHARD
-from recurrence.datasets import read_sample
+from recurrence import Sources, sample_sources
 from recurrence.scene_writing import write_test_scenes
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution
 from study import CHECKPOINTS, TINY, Study
 
 
@@ -19,9 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 @pytest.fixture(scope="session")
 def sources() -> Sources:
     """The training images of the project's sample."""
-    digits, fashion = (read_sample(name) for name in ("mnist", "fashion"))
-    names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
-    return Sources.join(*(tuple(files[name] for name in names) for files in (digits, fashion)))
+    return sample_sources()
 
 
 @pytest.fixture(scope="session")

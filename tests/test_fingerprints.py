@@ -76,7 +76,7 @@ def test_what_changes_no_number_runs_nothing_again(
     [
         ("recurrence/statistics.py", ", 1.96 * float", ", 1.97 * float", {"tables", "scorecard", "figure", "report"}),
         ("recurrence/names.py", '"category": 0.05', '"category": 0.06', {"scorecard", "figure", "report"}),
-        ("recurrence/names.py", "IMAGE = 28", "IMAGE = 27", SCENES),
+        ("recurrence/names.py", "IMAGE = 28", "IMAGE = 27", SCENES | {"shards"}),
         ("recurrence/training.py", "min(1.0, up, down)", "min(1.0, up)", {"train_network"}),
         ("recurrence/training.py", "raise DivergedError(", "raise ValueError(", {"train_network"}),
         ("recurrence/recording.py", '"recurrent_flow": 3', '"recurrent_flow": 4', {"record_network"}),
@@ -144,8 +144,10 @@ def test_an_import_that_cannot_be_followed_is_refused(changed: Edit, line: str) 
 
 
 def test_silent_modules_use_no_module_that_counts() -> None:
-    files = [*(PACKAGE / "configuration").glob("*.py"), *(PACKAGE / f"{n}.py" for n in SILENT[1:])]
-    for path in files:
+    """But for the package's own ``__init__``, whose names are for use by hand."""
+    modules = [PACKAGE / f"{name}.py" for name in SILENT]
+    files = [path for path in modules if path.exists() and path.stem != "__init__"]
+    for path in [*(PACKAGE / "configuration").glob("*.py"), *files]:
         for node in ast.walk(ast.parse(path.read_text())):
             for used in fingerprints._imported(node, path):
                 assert used.name in ("names.py", "__init__.py"), f"{path.name} uses {used.name}"

@@ -16,11 +16,12 @@ import torch
 from blocks import SMALL, TRAINING
 from recurrence.checkpoints import import_checkpoint
 from recurrence.configuration.blocks import NetworkReadOuts
-from recurrence.datasets import load_shard, read_idx, write_shards
+from recurrence.datasets import read_idx, write_shards
 from recurrence.decoding import decode, decode_scenes
 from recurrence.diagrams import connections
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork, load_network, save_network
+from recurrence.shards import load_shard
 from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
 from recurrence.training import State, make_optimizers
 

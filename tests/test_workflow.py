@@ -83,10 +83,10 @@ def test_smoke_on_one_core_and_two_gives_the_same_tables(tmp_path: Path) -> None
     assert_same_tables(*(study.folder / "results/smoke" for study in (one, two)))
 
 
-DRAWN = TRAINED | {"parameters", "shards", "scenes", "variants", "tables", "figure"}
+DRAWN = TRAINED | {"parameters", "categories", "shards", "scenes", "variants", "tables", "figure"}
 TARGETS = {
-    "data": {"shards", "scenes"},
-    "train": {"shards", "train_network"},
+    "data": {"configuration", "shards", "scenes"},
+    "train": {"configuration", "shards", "train_network"},
     "record": {"shards", "scenes", "train_network", "record_network"},
     "decode": {"shards", "scenes", "decode_scenes"} | TRAINED - {"perturb_network"},
     "perturb": {"shards", "train_network", "perturb_network"},
@@ -113,7 +113,10 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]
 
 def test_what_needs_no_training_comes_first(described: list[tuple[str, str]]) -> None:
     early = {rule for rule, facts in described if "    priority: 1\n" in facts}
-    assert early == {"scenes", "parameters", "variants", "decode_scenes", "figure"}
+    assert early == {
+        *("configuration", "categories", "parameters"),
+        *("scenes", "variants", "decode_scenes", "figure"),
+    }
 
 
 def test_a_network_declares_the_memory_that_it_stays_below(

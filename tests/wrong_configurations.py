@@ -125,6 +125,37 @@ ALONE: list[tuple[str, Any, str]] = [
         "got '{interaction}': should be a path without { }, //, a leading ./ or ~, ",
     ),
     ("data.files", "~/mnist", "got '~/mnist': should be a folder, without a leading ~"),
+    ("data.pair", ["mnist", "fashion"], "got ['mnist', 'fashion']: should be a block of keys"),
+    ("data.pair.third", {}, "there is no such key"),
+    (
+        "data.pair.first.name",
+        "my letters",
+        "got 'my letters': should be a name of up to 64 letters",
+    ),
+    (
+        "data.pair.first.classes",
+        [*"abcdefghi"],
+        "got ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']: should be ten names, as other numbers of "
+        "classes are not supported",
+    ),
+    (
+        "data.pair.first.classes",
+        [*"abcdefghijk"],
+        "got ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'",
+    ),
+    (
+        "data.pair.first.classes",
+        [*"aacdefghij"],
+        "got ['a', 'a', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'",
+    ),
+    ("data.pair.first.classes", [*range(10)], "got 0: should be a valid string (put it"),
+    (
+        "data.pair.first.classes",
+        ["a\n", *"bcdefghij"],
+        "got 'a\\n': should be a name of up to 40 letters",
+    ),
+    ("data.pair.first.sha256", ["train.npz"], "got 'train.npz': should be a line of sha256sum"),
+    ("data.pair.second.name", "mnist", "mnist is the first dataset too: give two datasets"),
     # Lists.
     ("run.interactions", [], "got []: List should have at least 1 item after validation, not 0"),
     (
@@ -261,6 +292,15 @@ TOGETHER: list[tuple[dict[str, Any], str]] = [
     (
         {"decoding.sources": ["recurrent_flow"], "run.interactions": ["feedforward"]},
         "decoding.sources: feedforward networks have no recurrent flow",
+    ),
+    (
+        {
+            "data.source": "sample",
+            "data.pair.first.name": "kmnist",
+            "data.folder": "data/x",
+            "data.validation": 100,
+        },
+        "data.source: the sample has only mnist and fashion, not kmnist and fashion: give full",
     ),
     (
         {"data.source": "sample", "data.validation": 100},

@@ -20,7 +20,6 @@ from plain import PlainNetwork, paint, read_out
 from recurrence import decoding
 from recurrence.configuration.problems import check
 from recurrence.connections import fixed_parameters
-from recurrence.datasets import load_shard
 from recurrence.evaluation import BATCH
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS, LAYERS
@@ -59,9 +58,8 @@ class Subject:
 
     @cached_property
     def sources(self) -> Sources:
-        return Sources.join(
-            *(load_shard(self.data / f"shards/{name}-test.h5") for name in ("mnist", "fashion"))
-        )
+        names = [dataset.name for dataset in CONFIG.data.datasets]
+        return Sources.read(self.data / f"shards/{name}-test.h5" for name in names)
 
     @property
     def scene_file(self) -> Path:

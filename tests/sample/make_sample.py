@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recurrence.datasets import FILES, SHA256, fetch
+from recurrence.datasets import fetch
+from recurrence.source_files import FILES, SHA256
 
 PER_CLASS = {"train": 80, "t10k": 20}
 

@@ -14,8 +14,9 @@ from recurrence.configuration.problems import ConfigurationError, check, from_co
 from recurrence.configuration.problems import overlaid, require_plain_paths, require_writable
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
-from recurrence.names import DATASETS, INTERACTIONS
+from recurrence.names import INTERACTIONS
 from recurrence.records import problems
+from recurrence.source_files import watched_files
 from recurrence.terminal import JobLines, work
 
 try:
@@ -42,7 +43,14 @@ PERTURBED = {"clutter": config["scenes"]["clutter"]} | {
     key: config["perturbation"][key] for key in POSES
 }
 IMAGES = {key: config["data"][key] for key in ("source", "validation")}
-TEST_SCENES = {"shard": config["scenes"]["shard"], "data": IMAGES, "scenes": DISTRIBUTION}
+# What can be drawn, by the dataset's place in the pair. The names of classes are in figures alone.
+PAIR = {
+    place: {key: dataset[key] for key in ("name", "sha256")}
+    for place, dataset in config["data"]["pair"].items()
+}
+DATASETS = {dataset["name"]: dataset["sha256"] for dataset in PAIR.values()}
+TEST_SCENES = {"shard": config["scenes"]["shard"], "scenes": DISTRIBUTION}
+TEST_SCENES |= {"data": IMAGES, "pair": PAIR}
 TEST_SCENES["seed"] = SEED
 VALIDATION = {key: config["training"][key] for key in ("validate_every", "validation_scenes")}
 TRAINING = {key: value for key, value in config["training"].items() if key not in VALIDATION}
@@ -50,6 +58,9 @@ RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
 WHOLE = (
     "--allowed-rules" not in sys.argv
 )  # make compare allows one rule, for runs of any configuration
+# The configuration in the report, without the keys that change no number.
+REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
+REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
 FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward comes last
 
 
@@ -70,6 +81,7 @@ def made_from(wildcards):
         return {"network": config["network"], "checkpoint": {"file": file}}
     return {
         "data": IMAGES,
+        "pair": PAIR,
         "scenes": DISTRIBUTION,
         "network": config["network"],
         "training": TRAINING,
@@ -91,8 +103,15 @@ def kept_recordings():
 
 
 def shards(split):
-    """The source images of both datasets, of one split."""
-    return {dataset: f"{DATA}/shards/{dataset}-{split}.h5" for dataset in DATASETS}
+    """The source images of both datasets, in order, of one split."""
+    return [f"{DATA}/shards/{dataset}-{split}.h5" for dataset in DATASETS]
+
+
+def own_images(wildcards):
+    """The files of a dataset that are watched. Of those with a checksum the content is verified instead."""
+    if IMAGES["source"] == "sample":
+        return []
+    return watched_files(wildcards.dataset, config["data"]["files"], DATASETS[wildcards.dataset])
 
 
 def test_scenes(count):
@@ -122,7 +141,7 @@ def figure_origins(wildcards):
         names |= made_from(network)
     perturbed = {"perturbation": config["perturbation"], "perturbed": PERTURBED}
     origins = {
-        "variants": {"data": IMAGES, "scenes": PERTURBED, "seed": SEED},
+        "variants": {"data": IMAGES, "pair": PAIR, "scenes": PERTURBED, "seed": SEED},
         "examples": names | {"test_scenes": TEST_SCENES, "record": RECORDING},
         "perturbation_example": names | perturbed,
     }
@@ -148,6 +167,7 @@ def known_problems():
             interaction in maker.get(name, config["run"]["interactions"])
             and interaction in config["run"]["interactions"]
             and number <= config["run"]["instances"]
+            and {wildcards.get("dataset")} <= {None, *DATASETS}
         )
 
     parameters = {

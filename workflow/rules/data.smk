@@ -1,7 +1,11 @@
 # Source images and scenes (docs/experiment.md 1).
 
+import re
+
 
 rule shards:
+    input:
+        own_images,
     output:
         **{
             split: f"{DATA}/shards/{{dataset}}-{split}.h5"
@@ -12,14 +16,14 @@ rule shards:
     benchmark:
         f"{DATA}/benchmarks/shards-{{dataset}}.tsv"
     wildcard_constraints:
-        dataset="|".join(DATASETS),
+        dataset="|".join(map(re.escape, DATASETS)),
     localrule: True
     conda:
         "../../envs/recurrence.yaml"
     params:
         data=IMAGES,
-        # Moving the files must rerun nothing, as their content is verified. Snakemake does not track
-        # a lambda with the argument threads.
+        sha256=lambda wildcards: DATASETS[wildcards.dataset],
+        # Moving verified files must rerun nothing. Snakemake does not track a lambda with the argument threads.
         files=lambda wildcards, threads: config["data"]["files"],
         code=code("shards"),
     message:
@@ -30,7 +34,7 @@ rule shards:
 
 rule scenes:
     input:
-        **shards("test"),
+        shards("test"),
     output:
         f"{SCENES}/test-{{number}}.h5",
     log:
@@ -54,7 +58,7 @@ rule scenes:
 
 rule variants:
     input:
-        **shards("test"),
+        shards("test"),
     output:
         f"{RUN}/variants.h5",
     log:
@@ -67,6 +71,7 @@ rule variants:
         "../../envs/recurrence.yaml"
     params:
         data=IMAGES,
+        pair=PAIR,
         scenes=PERTURBED,
         seed=SEED,
         code=code("variants"),
@@ -74,3 +79,47 @@ rule variants:
         "variants: two scenes and their altered copies, for the figures"
     script:
         "../scripts/variants.py"
+
+
+rule categories:
+    output:
+        f"{RUN}/tables/categories.csv",
+    log:
+        f"{RUN}/logs/categories.log",
+    benchmark:
+        f"{RUN}/benchmarks/categories.tsv"
+    priority: EARLY
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        datasets=[
+            {key: dataset[key] for key in ("name", "classes")}
+            for dataset in config["data"]["pair"].values()
+        ],
+        code=code("categories"),
+    message:
+        "categories: their names"
+    script:
+        "../scripts/categories.py"
+
+
+rule configuration:
+    output:
+        f"{RUN}/config.yaml",
+    log:
+        f"{RUN}/logs/configuration.log",
+    benchmark:
+        f"{RUN}/benchmarks/configuration.tsv"
+    priority: EARLY
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    params:
+        reported=REPORTED,
+        untracked=lambda wildcards, threads: config,  # all of it
+        code=code("configuration"),
+    message:
+        "configuration: all keys of the run, in one file"
+    script:
+        "../scripts/configuration.py"

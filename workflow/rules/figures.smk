@@ -8,9 +8,6 @@ TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
 }
-# The configuration in the report, without the keys that change no number.
-REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
-REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
 SCENE_DECODING = rules.decode_scenes.output[0]
 PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
@@ -20,6 +17,7 @@ RUN_FILES = (
     TABLES
     | PUBLISHED
     | {"variants": f"{RUN}/variants.h5", "parameters": f"{RUN}/tables/parameters.csv"}
+    | {"categories": f"{RUN}/tables/categories.csv"}
 )
 NETWORK_FILES = {
     "examples": "examples.h5",

@@ -3,7 +3,7 @@
 
 rule perturb_network:
     input:
-        **shards("test"),
+        sources=shards("test"),
         model=f"{NETWORK}/model.safetensors",
     output:
         table=f"{NETWORK}/perturbation.csv",
@@ -20,6 +20,7 @@ rule perturb_network:
         mem_mb=MEMORY,
     params:
         data=IMAGES,
+        pair=PAIR,
         made_from=made_from,
         perturbation=config["perturbation"],
         scenes=PERTURBED,

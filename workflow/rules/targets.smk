@@ -16,13 +16,15 @@ localrules:
 
 rule data:
     input:
-        shards("train").values(),
+        rules.configuration.output,
+        shards("train"),
         test_scenes(config["record"]["scenes"]),
         rules.decode_scenes.input,
 
 
 rule train:
     input:
+        rules.configuration.output,
         instances("model.safetensors"),
 
 

@@ -7,11 +7,8 @@ TRAINED = [name for name in INTERACTIONS if name not in IMPORTED]
 
 rule train_network:
     input:
-        **{
-            f"{dataset}_{split}": path
-            for split in ("train", "validation")
-            for dataset, path in shards(split).items()
-        },
+        train=shards("train"),
+        validation=shards("validation"),
     output:
         model=f"{NETWORK}/model.safetensors",
         curve=f"{NETWORK}/training.csv",
@@ -29,6 +26,7 @@ rule train_network:
         mem_mb=MEMORY,
     params:
         data=IMAGES,
+        pair=PAIR,
         network=config["network"],
         training=TRAINING,
         scenes=DISTRIBUTION,

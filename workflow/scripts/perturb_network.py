@@ -2,7 +2,6 @@
 
 from recurrence import job, storage
 from recurrence.configuration.blocks import Distribution, Perturbation
-from recurrence.datasets import load_shard
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.network import load_network
 from recurrence.origins import require
@@ -13,12 +12,12 @@ with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
     device = prepare_torch(snakemake.resources.device, snakemake.threads)
     names = {"interaction": wildcards.interaction, "instance": int(wildcards.instance)}
-    require([files.mnist, files.fashion], data=parameters.data)
+    require(files.sources, data=parameters.data)
     require(files.model, **parameters.made_from, seed=parameters.seed, **names)
     block = Perturbation(**parameters.perturbation)
     experiment = Experiment(
         load_network(files.model).to(device),
-        Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
+        Sources.read(files.sources),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
     )

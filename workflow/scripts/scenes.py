@@ -1,7 +1,6 @@
 """Rule scenes: one shard of the test set, cluttered and clean, with labels."""
 
 from recurrence.configuration.blocks import Distribution
-from recurrence.datasets import load_shard
 from recurrence.job import logged
 from recurrence.origins import require
 from recurrence.scene_writing import write_test_scenes
@@ -14,7 +13,7 @@ with logged(snakemake):
     first = int(snakemake.wildcards.number) * parameters.shard
     write_test_scenes(
         snakemake.output[0],
-        Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
+        Sources.read(files),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         range(first, first + parameters.shard),
@@ -22,6 +21,7 @@ with logged(snakemake):
             parameters.seed,
             scenes=parameters.scenes,
             data=parameters.data,
+            pair=parameters.pair,
             shard=parameters.shard,
         ),
     )

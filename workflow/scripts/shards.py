@@ -10,4 +10,5 @@ with logged(snakemake):
         snakemake.params.data["source"],
         snakemake.params.files,
         snakemake.params.data["validation"],
+        snakemake.params.sha256,
     )

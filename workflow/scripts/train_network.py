@@ -6,12 +6,12 @@ import torch
 
 from recurrence import job, states, storage, training
 from recurrence.configuration.blocks import Distribution, Network, Training
-from recurrence.datasets import load_shard, shard_digest
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import require
 from recurrence.scenes import SceneDistribution, Sources
 from recurrence.seeds import derive_seed
+from recurrence.shards import shard_digest
 
 with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
@@ -23,17 +23,17 @@ with job.logged(snakemake):
     torch.manual_seed(seed)
     network = RecurrentNetwork(wildcards.interaction, shape, block.initialisation).to(device)
     folder = Path(snakemake.output.model).parent / ".training"
-    made_from = {key: parameters[key] for key in ("data", "scenes", "training", "seed")}
+    made_from = {key: parameters[key] for key in ("data", "pair", "scenes", "training", "seed")}
     made_from |= {"validation": parameters.machine["validation"]}
     made_from |= {"instance": int(wildcards.instance)}
     require(files, data=parameters.data)
     key = made_from | {key: parameters[key] for key in ("network", "code")}
     key |= {"interaction": wildcards.interaction}
-    key |= {"images": {name: shard_digest(path) for name, path in files.items()}}
+    key |= {"images": [shard_digest(path) for path in files]}
     state = states.state_file(folder, key)
     streams = training.Streams(
-        Sources.join(load_shard(files.mnist_train), load_shard(files.fashion_train)),
-        Sources.join(load_shard(files.mnist_validation), load_shard(files.fashion_validation)),
+        Sources.read(files.train),
+        Sources.read(files.validation),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         seed,
     )

@@ -1,7 +1,6 @@
 """Rule variants: two scenes and their six altered copies, for a figure."""
 
 from recurrence.configuration.blocks import Distribution
-from recurrence.datasets import load_shard
 from recurrence.job import logged
 from recurrence.origins import require
 from recurrence.scene_writing import write_variants
@@ -13,8 +12,10 @@ with logged(snakemake):
     require(files, data=parameters.data)
     write_variants(
         snakemake.output[0],
-        Sources.join(load_shard(files.mnist), load_shard(files.fashion)),
+        Sources.read(files),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
-        provenance(parameters.seed, scenes=parameters.scenes, data=parameters.data),
+        provenance(
+            parameters.seed, scenes=parameters.scenes, data=parameters.data, pair=parameters.pair
+        ),
     )

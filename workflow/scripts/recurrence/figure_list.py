@@ -17,7 +17,7 @@ class Entry:
     """One figure.
 
     ``function`` names the function that draws it. It gets the files and the block ``figures``, and
-    ``options`` as keyword arguments. ``files`` are tables (``decoding``, ``published_decoding``, ...),
+    ``options`` as keyword arguments. ``files`` are tables (``decoding``, ``published_decoding``, ``categories``, ...),
     ``variants``, or files of a network (``examples``, ``perturbation_example``, ``model``): of the
     first network of ``options["interaction"]``, or of any interaction. If the run has no such
     network, the function gets no file and must say so in the figure.
@@ -68,7 +68,7 @@ FIGURES = {
         "The input layer's activations at each timestep, and the target alone. A frame marks "
         "the target's place. Under each row: the true class and the network's answer.",
         function="input_maps",
-        files=("examples",),
+        files=("examples", "categories"),
         options={"interaction": "multiplicative"},
     ),
     "4A": Entry(
@@ -77,7 +77,7 @@ FIGURES = {
         "timestep, and the input map over time. Above: undisturbed. Below: the flow is replaced "
         "with the flow for the altered scene.",
         function="perturbation_example",
-        files=("perturbation_example",),
+        files=("perturbation_example", "categories"),
         options={"interaction": "multiplicative", "kind": "systematic"},
     ),
     "4B": Entry(
@@ -85,7 +85,7 @@ FIGURES = {
         "The same scene with the control perturbation: the same changes of the flow, but "
         "permuted over its elements. They keep their size and lose their content.",
         function="perturbation_example",
-        files=("perturbation_example",),
+        files=("perturbation_example", "categories"),
         options={"interaction": "multiplicative", "kind": "control"},
     ),
     "4C": Entry(
@@ -126,7 +126,7 @@ FIGURES = {
         "The input map over time, additive network",
         "As figure 3B, for the additive network.",
         function="input_maps",
-        files=("examples",),
+        files=("examples", "categories"),
         options={"interaction": "additive"},
     ),
     "S2C": Entry(
@@ -140,7 +140,7 @@ FIGURES = {
         "More input maps, multiplicative network",
         "As figure 3B, with more scenes.",
         function="input_maps",
-        files=("examples",),
+        files=("examples", "categories"),
         options={"interaction": "multiplicative", "more": True},
     ),
     "distance": Entry(

@@ -12,6 +12,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 FORMAT = 1  # of tables and HDF5 files: raise it when recurrence.storage writes or reads numbers in another way
 SILENT = (
+    "__init__",  # names for use by hand
     "configuration",
     "job",
     "origins",

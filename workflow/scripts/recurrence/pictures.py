@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from recurrence.categories import read_names
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.names import GROUPS
@@ -16,21 +17,6 @@ from recurrence.storage import open_hdf5
 Image = npt.NDArray[np.floating]
 
 TARGET = "#E69F00"
-CATEGORY_NAMES = (
-    *map(str, range(10)),
-    *(
-        "T-shirt",
-        "trousers",
-        "pullover",
-        "dress",
-        "coat",
-        "sandal",
-        "shirt",
-        "sneaker",
-        "bag",
-        "ankle boot",
-    ),
-)
 VARIANTS = {
     "location_horizontal": "location\n(horizontal)",
     "location_vertical": "location\n(vertical)",
@@ -95,9 +81,14 @@ def _head(axes: Axes, text: str) -> None:
 
 def _foot(axes: Axes, text: str) -> None:
     """Write a note under an image, from its left edge."""
-    axes.text(
-        0, -0.04, text, transform=axes.transAxes, ha="left", va="top", fontsize=6.5, color="0.25"
-    )
+    how: dict[str, Any] = {
+        "ha": "left",
+        "va": "top",
+        "fontsize": 6.5,
+        "color": "0.25",
+        "parse_math": False,
+    }
+    axes.text(0, -0.04, text, transform=axes.transAxes, **how)
 
 
 def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
@@ -131,7 +122,7 @@ def input_maps(files: Files, block: Figures, interaction: str, more: bool = Fals
             name: file["labels"][name][:]
             for name in ("category", "location_horizontal", "location_vertical")
         }
-    shown = block.examples
+    shown, names = block.examples, read_names(files["categories"])
     scenes = range(len(maps))[shown : shown + MORE_EXAMPLES] if more else range(len(maps))[:shown]
     if not scenes:
         return notice("This run has recorded no further example scenes.")
@@ -145,8 +136,9 @@ def input_maps(files: Files, block: Figures, interaction: str, more: bool = Fals
         _mark_target(
             row[0], labels["location_horizontal"][scene], labels["location_vertical"][scene]
         )
-        truth, answer = CATEGORY_NAMES[labels["category"][scene]], CATEGORY_NAMES[answers[scene]]
-        _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
+        truth, answer = labels["category"][scene], answers[scene]
+        said = "recognised" if truth == answer else f"taken for {names[answer]}"
+        _foot(row[0], f"{names[truth]}, {said}")
     for tiles in grid[: -(-len(scenes) // rows)]:
         for axes, title in zip(
             tiles[0], [*(f"t = {t + 1}" for t in range(timesteps)), "target"], strict=True
@@ -166,6 +158,7 @@ def perturbation_example(files: Files, block: Figures, interaction: str, kind: s
         scenes = [file["original"][:], file["altered"][:]]
         maps = [file["input_original"][:], file[f"input_{kind}"][:]]
         flows = [file[f"flow_{run}"][:].mean(0) for run in ("original", kind)]  # over channels
+    names = read_names(files["categories"])
     layer, timestep, timesteps = _text(facts["layer"]), int(facts["timestep"]), len(maps[0])
     limit = float(max(np.quantile(np.abs(flow), 0.995) for flow in flows)) or 1.0
     figure, [panels] = _tiles(2, timesteps + 2, left=0.42, top=0.36, below=0.2)
@@ -186,9 +179,9 @@ def perturbation_example(files: Files, block: Figures, interaction: str, kind: s
             va="center",
             ma="center",
         )
-        _foot(row[-1], f"answer: {CATEGORY_NAMES[int(facts[f'prediction_{run}'])]}")
+        _foot(row[-1], f"answer: {names[int(facts[f'prediction_{run}'])]}")
     variable = _text(facts["variable"])
-    _foot(panels[0][0], f"target: {CATEGORY_NAMES[int(facts['category'])]}")
+    _foot(panels[0][0], f"target: {names[int(facts['category'])]}")
     _foot(panels[1][0], f"other {GROUPS.get(variable, variable)}")
     _foot(panels[1][1], "of the altered copy" if kind == "systematic" else "same change, shuffled")
     titles = ["scene and, below,\nits altered copy", f"flow to {layer}\nat t = {timestep}"]

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 IDENTITY = Path(".snakemake/recurrence-id")  # lies and is lost with what Snakemake remembers
-NO_ORIGIN = ("code", "files", "caption", "machine")  # parameters that are not compared
+NO_ORIGIN = ("code", "files", "caption", "machine", "untracked")  # parameters that are not compared
 ELSEWHERE = (
     "made elsewhere, from other values than the configuration has: {}. To keep them, give this run another run.name, "
     "scenes.set or data.folder; or delete {}, which is then made anew"

@@ -6,8 +6,10 @@ process. The altered copies of the perturbation experiment (docs/experiment.md 5
 :mod:`recurrence.rendering` paints recipes.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy.typing as npt
 
 from recurrence.configuration.blocks import Distribution
 from recurrence.names import ALTERATIONS, CANVAS
+from recurrence.shards import load_shard
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,15 +30,15 @@ DRAWS = 84  # of a scene: eight objects, target, two replacement images; a multi
 
 @dataclass(frozen=True)
 class Sources:
-    """The source images of one split, digits first, then fashion.
+    """The source images of one split, those of the first dataset of the pair first.
 
-    ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 for digits and 10-19 for fashion;
-    ``digits`` is the number of digits.
+    ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 in the first dataset and 10-19 in the second; ``first`` is
+    the number of images of the first dataset.
     """
 
     images: npt.NDArray[np.uint8]
     categories: Ints
-    digits: int
+    first: int
 
     @cached_property
     def by_class(self) -> Ints:
@@ -48,15 +51,16 @@ class Sources:
         return np.searchsorted(self.categories[self.by_class], np.arange(21))
 
     @classmethod
-    def join(
-        cls,
-        digits: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
-        fashion: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
-    ) -> Self:
+    def join(cls, *datasets: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]) -> Self:
         """Join the (images, labels) of the two datasets."""
-        images = np.concatenate([digits[0], fashion[0]])
-        categories = np.concatenate([digits[1].astype(np.int64), fashion[1].astype(np.int64) + 10])
-        return cls(images, categories, len(digits[1]))
+        images = np.concatenate([pixels for pixels, _ in datasets])
+        classes = [labels.astype(np.int64) + 10 * n for n, (_, labels) in enumerate(datasets)]
+        return cls(images, np.concatenate(classes), len(classes[0]))
+
+    @classmethod
+    def read(cls, shards: Iterable[str | Path]) -> Self:
+        """Read and join the shards of the two datasets. Raises as :func:`recurrence.shards.load_shard` does."""
+        return cls.join(*map(load_shard, shards))
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices
         order_draw,
     ) = np.moveaxis(draws, -1, 0)
 
-    first = np.array([0, sources.digits, len(sources.categories)])  # where each dataset starts
+    first = np.array([0, sources.first, len(sources.categories)])  # where each dataset starts
     domain = (domain_draw >= 0.5).astype(np.int64)
     image = first[domain] + (image_draw * np.diff(first)[domain]).astype(np.int64)
     large = (size_draw >= 0.5).astype(np.int64)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSc
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from recurrence.names import FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDERINGS
+from recurrence.names import CATEGORIES, FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDERINGS
 
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
 
@@ -68,6 +68,16 @@ AnyFolder = Annotated[str, *_text(r"[^\s~]([^\n]*\S)?", "a folder, without a lea
 Device = Annotated[str, *_text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N")]
 Files = Annotated[list[Path], *_ONCE, Field(title=f"each once, each {_A_PATH}")]
 _ODD = _that(lambda number: number % 2, "odd", **{"not": {"multipleOf": 2}})
+_CLASS = Annotated[str, *_text(r"\S|\S[^\n]{0,38}\S", "a name of up to 40 letters")]
+_TEN = _that(
+    lambda names: len(names) == CATEGORIES // 2,
+    "ten names, as other numbers of classes are not supported",
+    minItems=10,
+    maxItems=10,
+)
+Classes = Annotated[list[_CLASS], *_ONCE, *_TEN]
+_SUM = Annotated[str, *_text(r"[0-9a-f]{64}  \S+", "a line of sha256sum: a checksum and a file")]
+Checksums = Annotated[list[_SUM], *_ONCE, Field(title="lines of sha256sum")]
 Scenes = Annotated[int, _unit("scenes")]
 Iterations = Annotated[int, Field(le=10**9), _unit("iterations")]
 Repeats = Annotated[int, Field(ge=1, le=10000)]
@@ -136,22 +146,49 @@ class Run(Block):
     checkpoints: Annotated[Checkpoints, _remade("the networks of that interaction")]
 
 
+class Dataset(Block):
+    """A dataset: gray images of 28 x 28 pixels in ten classes, in the folder of its name in data.files."""
+
+    name: Name
+    """The name of its folder and of its shards. mnist and fashion are MNIST and Fashion-MNIST: they are downloaded if
+    they are missing, and their checksums are known. Others are your own: four idx files with the names that MNIST has,
+    or train.npz and test.npz, each with the arrays images (n, 28, 28) uint8 and labels (n,)."""
+    classes: Annotated[Classes, _remade("categories, figures and the report")]
+    """The names of its classes, in the order of their labels 0 to 9."""
+    sha256: Checksums
+    """Checksums of its files, as sha256sum prints them for the uncompressed files. A file with another checksum is
+    refused. Files without one are watched by their dates instead."""
+
+
+class Pair(Block):
+    """The two datasets that objects are drawn from."""
+
+    first: Dataset
+    second: Dataset
+
+
 class Data(Block):
     """The source images."""
 
+    pair: Pair
     source: Literal["full", "sample"]
-    """full: all of MNIST and Fashion-MNIST, downloaded if they are missing. sample: the small part of both in
-    tests/sample, to try the workflow without the internet."""
+    """full: all images of the pair. sample: the small part of MNIST and Fashion-MNIST in tests/sample, to try the
+    workflow without the internet."""
     folder: Folder
     """The folder for source images and test scenes, absolute or relative to the working directory. Runs with the
     same images and the same data.validation share it. The sample needs another folder than the full data."""
     files: Annotated[AnyFolder, _NOTHING]
-    """The folder for the datasets' idx files, plain or gzipped, in mnist/ and fashion/ (or in torchvision's layout):
-    your own files, or the downloaded ones. Their content is checked, so moving them reruns nothing."""
+    """The folder for the files of the datasets, each in a folder of its name (MNIST and Fashion-MNIST also in
+    torchvision's layout): your own files, or the downloaded ones."""
     validation: Annotated[int, Field(ge=1, le=59999), _unit("images")]
     """The number of images for validation scenes: the first ones of each training set. The others are for training.
-    It must be less than the number of images (60,000 in each dataset, 800 in each of the sample). The paper has
-    5,000."""
+    It must be less than the number of images (60,000 in each of MNIST and Fashion-MNIST, 800 in each of the sample).
+    The paper has 5,000."""
+
+    @property
+    def datasets(self) -> tuple[Dataset, Dataset]:
+        """The two datasets, in order."""
+        return self.pair.first, self.pair.second
 
 
 class Scale(Block):
@@ -292,7 +329,7 @@ class ReadOuts(Block):
     fit: Annotated[Scenes, Field(ge=1, le=99999), _READ_OUTS]
     """How many of these scenes a decoder is fitted on. It is scored on the others. The paper has 800."""
     variables: Annotated[list[str], *_some_of(LABELS), _READ_OUTS]
-    """What is decoded about the target. domain is digit or fashion."""
+    """What is decoded about the target. domain is which dataset it is from."""
     max_iter: Annotated[int, Field(ge=1, le=10**7), _unit("iterations"), _READ_OUTS]
     """The largest number of iterations of the solver, as in scikit-learn's LinearSVC (default 1,000)."""
 

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from recurrence.names import CANVAS, CUTS, IMAGE
+from recurrence.names import CANVAS, CUTS, IMAGE, SAMPLED
 
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
@@ -106,6 +106,16 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
         "run.checkpoints run.instances",
         lambda files, instances: any(len(some) not in (0, instances) for some in files.values()),
         "each list needs as many files as run.instances ({1}), or none",
+    ),
+    (
+        "data.pair.second.name data.pair.first.name",
+        operator.eq,
+        "{0} is the first dataset too: give two datasets",
+    ),
+    (
+        "data.source data.pair.first.name data.pair.second.name",
+        lambda source, *names: source == "sample" and not {*names} <= {*SAMPLED},
+        f"the sample has only {' and '.join(SAMPLED)}, not {{1}} and {{2}}: give full",
     ),
     (
         "data.validation data.source",
