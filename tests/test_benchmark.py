@@ -11,11 +11,12 @@ from benchmark.work import CONFIG, CPU, DISTRIBUTION, Subject
 from recurrence import perturbation
 from recurrence.configuration.problems import check, overlaid
 from recurrence.datasets import write_shards
-from recurrence.names import CANVAS, LABELS, LAYERS
+from recurrence.names import CANVAS, LAYERS
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.renderers import renderer
 from recurrence.scenes import Sources, sample
 from recurrence.storage import create_hdf5
+from recurrence.variables import VARIABLES, labels
 
 SCENES = 30
 
@@ -35,7 +36,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Subje
     subject = Subject(folder / "model.safetensors", folder)
     with create_hdf5(subject.scene_file, {}) as file:
         file["scenes"] = file["clean"] = renderer(sources, CPU)(recipe)[:, 0]
-        for name, values in recipe.labels(sources).items():
+        for name, values in labels(recipe, sources).items():
             file[f"labels/{name}"] = values
     torch.manual_seed(1)
     network = RecurrentNetwork("multiplicative", CONFIG.network)
@@ -73,7 +74,7 @@ def test_both_ways_perturb_the_same(subject: Subject, monkeypatch: pytest.Monkey
 def test_both_ways_decode_the_same(subject: Subject) -> None:
     timesteps = CONFIG.network.timesteps
     assert len(subject.feature_sets) == len(LAYERS) * (2 * timesteps + timesteps - 1)
-    assert set(subject.labels) <= set(LABELS)
+    assert set(subject.labels) <= set(VARIABLES)
     few = {name: subject.feature_sets[name] for name in list(subject.feature_sets)[-5:]}
     some = Subject(subject.model, subject.data)
     some.__dict__["feature_sets"] = few

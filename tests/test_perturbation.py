@@ -49,7 +49,7 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
         hits = []
         for index in range(row.repeat * n, (row.repeat + 1) * n):
             recipe = experiment.recipe(range(index, index + 1))
-            label = int(recipe.labels(sources)["category"][0])
+            label = int(recipe.categories(sources)[0])
             altered_recipe = alter(recipe, row.variable, row.rendering, UNJITTERED)
             permutation = experiment.permutations(range(index, index + 1))[row.layer][0]
             with torch.inference_mode():

@@ -17,10 +17,10 @@ from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence import storage
 from recurrence.evaluation import energy_outside
-from recurrence.names import LABELS
 from recurrence.network import RecurrentNetwork
 from recurrence.recording import MANTISSA, bytes_needed, round_mantissa
 from recurrence.scene_reading import SceneSet
+from recurrence.variables import VARIABLES
 
 COUNT = 70
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
@@ -66,7 +66,7 @@ def test_recording_equals_the_network(
         assert set(file["activation"]) == {"input", "conv1", "conv2", "fc"}
         flows = set() if interaction == "feedforward" else {"input", "conv1", "conv2", "fc"}
         assert set(file.get("recurrent_flow", ())) == flows
-        for variable in LABELS:
+        for variable in VARIABLES:
             np.testing.assert_array_equal(
                 file[f"labels/{variable}"][:], scenes(f"labels/{variable}")
             )

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from recordings import SHARD
-from recurrence.names import ALTERATIONS, LABELS
+from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
 from recurrence.scene_reading import SceneSet
 from recurrence.scene_writing import write_variants
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.seeds import derive_seed
+from recurrence.variables import VARIABLES, labels
 
 
 @pytest.mark.parametrize("size", [7, 50, 1000])
@@ -28,10 +29,10 @@ def test_batches_are_the_scenes_of_all_shards(
     for name, each in (("scenes", recipe), ("clean", recipe.clean())):
         read = np.concatenate([getattr(batch, name) for batch in batches])
         np.testing.assert_array_equal(read, render(sources, each))
-    labels = recipe.labels(sources)
-    for variable in LABELS:
+    expected = labels(recipe, sources)
+    for variable in VARIABLES:
         read = np.concatenate([batch.labels[variable] for batch in batches])
-        np.testing.assert_array_equal(read, labels[variable])
+        np.testing.assert_array_equal(read, expected[variable])
 
 
 def test_variants_are_scenes_with_one_variable_altered(sources: Sources, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from recurrence.device_rendering import render_tensors
 from recurrence.names import ALTERATIONS, RENDERINGS
 from recurrence.rendering import render
 from recurrence.scenes import Recipe, SceneDistribution, Sources, _permutation, alter, sample
+from recurrence.variables import VARIABLES, labels
 
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
@@ -98,32 +99,49 @@ def test_a_scene_depends_only_on_its_seed_and_index(sources: Sources) -> None:
 def test_draws_follow_the_distribution(sources: Sources) -> None:
     n, d = 20_000, SceneDistribution()
     recipe = sample(sources, d, 7, range(n))
-    labels = recipe.labels(sources)
+    found = labels(recipe, sources)
 
     def fair(share: float, p: float = 0.5, draws: int = n) -> bool:
         return abs(share - p) < 4.5 * np.sqrt(p * (1 - p) / draws)
 
     for variable in ("location_horizontal", "location_vertical", "scale", "orientation", "domain"):
-        assert fair(labels[variable].mean()), variable
-    assert all(fair((labels["category"] == c).mean(), 1 / 20) for c in range(20))
+        assert fair(found[variable].mean()), variable
+    assert all(fair((found["category"] == c).mean(), 1 / 20) for c in range(20))
     assert all(fair((recipe.target == t).mean(), 1 / 4) for t in (4, 5, 6, 7))
     scene = np.arange(n)
     factor, angle = recipe.factor[scene, recipe.target], recipe.angle[scene, recipe.target]
-    middle = np.where(labels["scale"] == 1, d.large, d.small)
+    middle = np.where(found["scale"] == 1, d.large, d.small)
     assert np.abs(factor - middle).max() <= d.scale_jitter
     assert np.abs(factor - middle).max() > 0.999 * d.scale_jitter
     assert np.abs(np.abs(angle) - d.angle).max() <= d.angle_jitter
-    assert np.array_equal(labels["orientation"] == 0, angle > 0)
+    assert np.array_equal(found["orientation"] == 0, angle > 0)
     assert recipe.centre.min() == 23 and recipe.centre.max() == 77
     row, column = recipe.centre[scene, recipe.target].T
-    assert np.array_equal(labels["location_vertical"], row > 50)
-    assert np.array_equal(labels["location_horizontal"], column > 50)
+    assert np.array_equal(found["location_vertical"], row > 50)
+    assert np.array_equal(found["location_horizontal"], column > 50)
     assert np.array_equal((recipe.target - 4) // 2, row > 50)
     assert np.array_equal((recipe.target - 4) % 2, column > 50)
     shuffled = (recipe.blocks != np.arange(9)).any(-1)
     assert np.array_equal(~shuffled, np.arange(8) == recipe.target[:, None])
     first_block = recipe.blocks[shuffled][:, 0]
     assert all(fair((first_block == k).mean(), 1 / 9, 7 * n) for k in range(9))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.array([0, 1, 256]), "the variable odd is from 0 to 256: it must be in 0 to 255"),
+        (np.array([0, -1, 3]), "the variable odd is from -1 to 3"),
+        (np.array([0, 1]), r"the variable odd is int64 \(2,\): make it whole numbers \(3,\)"),
+        (np.array([0.0, 1.0, 2.0]), "the variable odd is float64"),
+    ],
+)
+def test_a_variable_that_is_no_class_is_refused_by_name(
+    sources: Sources, values: np.ndarray, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VARIABLES, "odd", lambda recipe, sources: values)
+    with pytest.raises(ValueError, match=said):
+        labels(sample(sources, SceneDistribution(), 8, range(3)), sources)
 
 
 @pytest.mark.parametrize("clutter", range(8))
@@ -136,10 +154,10 @@ def test_the_number_of_clutter_objects(sources: Sources, clutter: int) -> None:
 
 def test_alterations_change_what_they_name_and_nothing_else(sources: Sources) -> None:
     recipe = sample(sources, UNJITTERED, 9, range(300))
-    before = recipe.labels(sources)
+    before = labels(recipe, sources)
     for variable in ALTERATIONS:
         altered = alter(recipe, variable, "opposite", UNJITTERED)
-        after = altered.labels(sources)
+        after = labels(altered, sources)
         changed = {name for name in before if not np.array_equal(before[name], after[name])}
         match variable:
             case "category_within":

@@ -99,7 +99,7 @@ class Subject:
             recipe = sample(self.sources, DISTRIBUTION, 1, indices)
             scenes = np.stack([paint(self.sources, recipe, n) for n in range(len(recipe))])
             images = torch.from_numpy(scenes.astype(np.float32))[:, None]
-            return images, torch.from_numpy(recipe.labels(self.sources)["category"])
+            return images, torch.from_numpy(recipe.categories(self.sources))
 
         size = CONFIG.training.batch
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
@@ -179,7 +179,7 @@ class Subject:
             experiment.recipe(range(count)),
             experiment.permutations(range(count)),
         )
-        category = recipe.labels(self.sources)["category"]
+        category = recipe.categories(self.sources)
         images = _painted_plainly(self.sources, recipe)
         *_, flows = self.plain(images)
         found: dict[tuple[str, int, str], list[float]] = {}

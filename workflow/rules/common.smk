@@ -14,7 +14,7 @@ from recurrence.configuration.problems import ConfigurationError, check, from_co
 from recurrence.configuration.problems import overlaid, require_plain_paths, require_writable
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
-from recurrence.names import INTERACTIONS
+from recurrence.interactions import interactions
 from recurrence.records import problems
 from recurrence.source_files import watched_files
 from recurrence.terminal import JobLines, work
@@ -61,11 +61,11 @@ WHOLE = (
 # The configuration in the report, without the keys that change no number.
 REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
 REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
-FIRST = min(config["run"]["interactions"], key=INTERACTIONS.index)  # feedforward comes last
+FIRST = min(config["run"]["interactions"], key=interactions().index)  # feedforward comes last
 
 
 wildcard_constraints:
-    interaction="|".join(INTERACTIONS),
+    interaction="|".join(interactions()),
     instance=r"[1-9]\d*",
 
 

@@ -2,7 +2,7 @@
 
 CHECKPOINTS = config["run"]["checkpoints"]
 IMPORTED = [interaction for interaction, files in CHECKPOINTS.items() if files]
-TRAINED = [name for name in INTERACTIONS if name not in IMPORTED]
+TRAINED = [name for name in interactions() if name not in IMPORTED]
 
 
 rule train_network:

@@ -30,6 +30,7 @@ from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.source_files import FILES
 from recurrence.storage import open_hdf5, read_table
+from recurrence.variables import labels
 
 __all__ = [
     "Intervention",
@@ -104,8 +105,8 @@ def paint(
 
 def _painted(sources: Sources, distribution: SceneDistribution, recipe: Recipe) -> PaintedScenes:
     scenes, clean = (torch.from_numpy(render(sources, each)) for each in (recipe, recipe.clean()))
-    labels = {name: torch.from_numpy(each) for name, each in recipe.labels(sources).items()}
-    return PaintedScenes(scenes, clean, labels, sources, distribution, recipe)
+    named = {name: torch.from_numpy(each) for name, each in labels(recipe, sources).items()}
+    return PaintedScenes(scenes, clean, named, sources, distribution, recipe)
 
 
 def images(pixels: npt.ArrayLike) -> Tensor:
@@ -181,8 +182,8 @@ class Run:
             scenes, clean = (
                 torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")
             )
-            labels = {name: torch.from_numpy(each[:]) for name, each in file["labels"].items()}
-        return Scenes(scenes, clean, labels)
+            named = {name: torch.from_numpy(each[:]) for name, each in file["labels"].items()}
+        return Scenes(scenes, clean, named)
 
     def scenes(
         self,

@@ -19,7 +19,7 @@ from recurrence.configuration.blocks import Configuration, Perturbation, Recordi
 from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
-from recurrence.names import CANVAS, CATEGORIES
+from recurrence.names import CANVAS, CATEGORIES, FEEDFORWARD
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.training import make_optimizers
 
@@ -78,7 +78,7 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
 
     decoding, perturbation = config.decoding, config.perturbation
     perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
-    recurrent = interaction != "feedforward"
+    recurrent = interaction not in FEEDFORWARD
     imported = bool(getattr(config.run.checkpoints, interaction, []))
     return {
         "train": 0 if imported else config.training.iterations * seconds(iteration, device),

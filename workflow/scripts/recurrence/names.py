@@ -1,7 +1,9 @@
 """Names and sizes that all modules share. It imports nothing, so that the Snakefile can read it too."""
 
 LAYERS = ("input", "conv1", "conv2", "fc")
-INTERACTIONS = ("multiplicative", "additive", "feedforward")  # those that can be trained
+FEEDFORWARD = (
+    "feedforward",
+)  # controls without recurrence; recurrence.interactions has the others
 PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those with published results
 FIRST_FLOW = 2  # timestep of the first recurrent flow, which comes from the activity before it
 FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
@@ -13,8 +15,7 @@ CANVAS = 100  # pixels, side of a scene
 CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled
 POOL = 3  # pixels, size and stride of the max-pooling
 
-# The variables of a scene's target, and the alterations of it in the perturbation experiment.
-LABELS = ("category", "location_horizontal", "location_vertical", "scale", "orientation", "domain")
+# The alterations of a scene's target in the perturbation experiment.
 ALTERATIONS = (
     "location_horizontal",
     "location_vertical",

@@ -2,12 +2,8 @@
 
 Each layer gets feedforward drive from the layer below. From the second timestep on it also gets
 recurrent flow: the sum of its lateral and top-down connections, computed from the activity of the
-timestep before. The two interact:
-
-* multiplicative (Eq. 1): ``relu(drive) * (1 + flow)``, at the input ``clip(image * (1 + flow), 0,
-  1)``
-* additive (Eq. 2): ``relu(drive + flow)``, at the input ``clip(image + flow, 0, 1)``
-* feedforward: no recurrent flow (a control that the paper's discussion suggests)
+timestep before. The two interact by one of the rules of :mod:`recurrence.interactions`. The feedforward network has no
+recurrent flow: a control that the paper's discussion suggests.
 """
 
 import json
@@ -27,7 +23,8 @@ from torch import Tensor, nn
 from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.devices import resolve_precision
-from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, INTERACTIONS, LAYERS, POOL
+from recurrence.interactions import RULES, interactions
+from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL
 from recurrence.storage import atomic, reading
 
 
@@ -85,11 +82,12 @@ class RecurrentNetwork(nn.Module):
 
     def __init__(self, interaction: str, block: Network, initialisation: str = "released") -> None:
         super().__init__()
-        if interaction not in INTERACTIONS:
+        if interaction not in interactions():
             raise ValueError(
-                f"no interaction {interaction!r}: choose one of {', '.join(INTERACTIONS)}"
+                f"no interaction {interaction!r}: choose one of {', '.join(interactions())}"
             )
         self.interaction = interaction
+        self.rule = RULES.get(interaction)  # none without recurrence
         self.timesteps: int = block.timesteps
         kernel, units = block.kernel, block.units
         channels = {"input": 1, "conv1": block.channels.conv1, "conv2": block.channels.conv2}
@@ -130,7 +128,7 @@ class RecurrentNetwork(nn.Module):
             size = side[target] - (pooled[source] - 1) * stride
             return UpConvolution(channels[source], channels[target], size, stride)
 
-        recurrent = interaction != "feedforward"
+        recurrent = self.rule is not None
         self.lateral = nn.ModuleDict(
             {layer: lateral(layer) for layer in block.lateral if recurrent}
         )
@@ -246,18 +244,14 @@ class RecurrentNetwork(nn.Module):
         return Activity(maps, outputs)
 
     def _modulate_image(self, image: Tensor, flow: Tensor | None) -> Tensor:
-        if flow is None:
+        if flow is None or self.rule is None:
             return image
-        return (image * (1 + flow) if self.interaction == "multiplicative" else image + flow).clamp(
-            0, 1
-        )
+        return self.rule(image, flow, lambda drive: drive).clamp(0, 1)
 
     def _interact(self, drive: Tensor, flow: Tensor | None) -> Tensor:
-        if flow is None:
+        if flow is None or self.rule is None:
             return F.relu(drive)
-        if self.interaction == "multiplicative":
-            return F.relu(drive) * (1 + flow)
-        return F.relu(drive + flow)
+        return self.rule(drive, flow, F.relu)
 
 
 def parameter_table(interaction: str, block: Network) -> pd.DataFrame:

@@ -124,7 +124,7 @@ def _count_hits(
     """Add the numbers of right answers on the scenes ``indices`` to ``hits``, which stay on the device."""
     network, recipe = experiment.network, experiment.recipe(indices)
     images, permutations = experiment.paint(recipe), experiment.permutations(indices)
-    category = send(recipe.labels(experiment.sources)["category"], network.device)
+    category = send(recipe.categories(experiment.sources), network.device)
     undisturbed = network(images)
 
     def add(key: Key, right: Tensor) -> None:
@@ -183,7 +183,7 @@ def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[
     variable, layer, timestep = EXAMPLE
     network, indices = experiment.network, range(CANDIDATES)
     recipe = experiment.recipe(indices)
-    category = torch.from_numpy(recipe.labels(experiment.sources)["category"])
+    category = torch.from_numpy(recipe.categories(experiment.sources))
     images = experiment.paint(recipe)
     altered_images = experiment.paint(alter(recipe, variable, "opposite", experiment.distribution))
     undisturbed, altered = network(images), network(altered_images)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LABELS, LAYERS
+from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LAYERS
 from recurrence.network import RecurrentNetwork, Trajectory
 from recurrence.scene_reading import Batch
 from recurrence.storage import create_hdf5, require_space, write_dataset
+from recurrence.variables import VARIABLES
 
 CHUNK = 25  # scenes
 # Bits of mantissa that are kept. A value's rounding error is at most 1.6 % (activations) or 6.3 % (flow), independent
@@ -111,7 +112,7 @@ def _create_datasets(
         for axis, label in enumerate(("scene", "timestep", *axes)):
             datasets[path].dims[axis].label = label
         datasets[path].attrs["first_timestep"] = FIRST_TIMESTEP[_quantity(path)]
-    for variable in LABELS:
+    for variable in VARIABLES:
         path = f"labels/{variable}"
         datasets[path] = write_dataset(file, path, np.zeros(count, np.uint8))
     for path in ("logits", "clean/logits"):

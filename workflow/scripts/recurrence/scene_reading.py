@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recurrence.names import LABELS
 from recurrence.storage import open_hdf5
+from recurrence.variables import VARIABLES
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SceneSet:
                     yield Batch(
                         file["scenes"][part][:, None],
                         file["clean"][part][:, None],
-                        {variable: file[f"labels/{variable}"][part] for variable in LABELS},
+                        {variable: file[f"labels/{variable}"][part] for variable in VARIABLES},
                         slice(start + part.start, start + part.stop),
                     )
             start += here

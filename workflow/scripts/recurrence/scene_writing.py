@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
 from recurrence.scenes import SceneDistribution, Sources, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, write_dataset
+from recurrence.variables import labels
 
 PLANE = ("scene", "row", "column")
 VARIANTS = 2  # scenes whose altered copies are shown
@@ -37,8 +36,8 @@ def write_test_scenes(
                 compression_opts=1,
                 fletcher32=True,  # a checksum that is verified when it is read
             )
-        for variable, values in recipe.labels(sources).items():
-            write_dataset(file, f"labels/{variable}", values.astype(np.uint8), fletcher32=True)
+        for variable, values in labels(recipe, sources).items():
+            write_dataset(file, f"labels/{variable}", values, fletcher32=True)
 
 
 def write_variants(

@@ -117,19 +117,13 @@ class Recipe:
         """The target alone on black, in the same pose."""
         return replace(self, present=np.arange(OBJECTS) == self.target[:, None])
 
-    def labels(self, sources: Sources) -> dict[str, Ints]:
-        """The labels of the target, each (n,), coded as in docs/experiment.md 1."""
-        scene = np.arange(len(self))
-        category = sources.categories[self.image[scene, self.target]]
-        row, column = self.centre[scene, self.target].T
-        return {
-            "category": category,
-            "location_horizontal": (column >= CANVAS // 2).astype(np.int64),
-            "location_vertical": (row >= CANVAS // 2).astype(np.int64),
-            "scale": self.large,
-            "orientation": (self.angle[scene, self.target] < 0).astype(np.int64),
-            "domain": category // 10,
-        }
+    def of_target(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The target's part (n, ...) of an array (n, 8, ...) with a column for each object."""
+        return values[np.arange(len(self)), self.target]
+
+    def categories(self, sources: Sources) -> Ints:
+        """The category of the target (n,), 0 to 19."""
+        return sources.categories[self.of_target(self.image)]
 
 
 def _permutation(rank: Ints) -> Ints:

@@ -253,7 +253,7 @@ def draw(
     """Draw scenes (n, 1, 100, 100) float32 and their categories (n,), on the device of ``paint``."""
     recipe = sample(sources, distribution, seed, indices)
     images = paint(recipe)
-    return images, send(recipe.labels(sources)["category"], images.device)
+    return images, send(recipe.categories(sources), images.device)
 
 
 @torch.inference_mode()

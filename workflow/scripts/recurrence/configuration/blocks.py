@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSc
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
-from recurrence.names import CATEGORIES, FIRST_TIMESTEP, INTERACTIONS, LABELS, LAYERS, RENDERINGS
+from recurrence.interactions import interactions
+from recurrence.names import CATEGORIES, FIRST_TIMESTEP, LAYERS, RENDERINGS
+from recurrence.variables import VARIABLES
 
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
 
@@ -136,9 +138,10 @@ class Run(Block):
 
     name: Annotated[Name, _remade("everything but source images and scenes, in another folder")]
     """Results are in results/<name>. A run with other values but the same name replaces them."""
-    interactions: Annotated[list[str], *_some_of(INTERACTIONS), _NEW_NETWORKS]
-    """How recurrent flow and feedforward drive interact (paper, Eq. 1 and 2). feedforward has no recurrence: a
-    control that the paper's discussion suggests."""
+    interactions: Annotated[list[str], *_some_of(interactions()), _NEW_NETWORKS]
+    """How recurrent flow and feedforward drive interact (paper, Eq. 1 and 2, or a rule of your own in
+    workflow/scripts/recurrence/interactions.py). feedforward has no recurrence: a control that the paper's discussion
+    suggests."""
     instances: Annotated[int, Field(ge=1, le=1000), _unit("networks"), _NEW_NETWORKS]
     """Networks for each interaction, from different seeds. The paper has 5; bands need 2 or more."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), _SCENES]
@@ -328,8 +331,9 @@ class ReadOuts(Block):
     """Scenes in a repeat, for fitting and scoring. The paper has 1,000."""
     fit: Annotated[Scenes, Field(ge=1, le=99999), _READ_OUTS]
     """How many of these scenes a decoder is fitted on. It is scored on the others. The paper has 800."""
-    variables: Annotated[list[str], *_some_of(LABELS), _READ_OUTS]
-    """What is decoded about the target. domain is which dataset it is from."""
+    variables: Annotated[list[str], *_some_of([*VARIABLES]), _READ_OUTS]
+    """What is decoded about the target: functions in workflow/scripts/recurrence/variables.py. domain is which dataset
+    it is from."""
     max_iter: Annotated[int, Field(ge=1, le=10**7), _unit("iterations"), _READ_OUTS]
     """The largest number of iterations of the solver, as in scikit-learn's LinearSVC (default 1,000)."""
 

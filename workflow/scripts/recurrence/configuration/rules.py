@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from recurrence.names import CANVAS, CUTS, IMAGE, SAMPLED
+from recurrence.names import CANVAS, CUTS, FEEDFORWARD, IMAGE, SAMPLED
 
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
@@ -129,12 +129,12 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
     ),
     (
         "network.timesteps run.interactions",
-        lambda timesteps, interactions: timesteps == 1 and interactions != ["feedforward"],
+        lambda timesteps, interactions: timesteps == 1 and not {*interactions} <= {*FEEDFORWARD},
         "one timestep has no recurrence: give 2 or more, or set run.interactions to [feedforward]",
     ),
     (
         "network.lateral network.topdown run.interactions",
-        lambda lateral, topdown, names: not (lateral or topdown or names == ["feedforward"]),
+        lambda lateral, topdown, names: not (lateral or topdown or {*names} <= {*FEEDFORWARD}),
         "nothing is recurrent without it and network.topdown: add some, or set run.interactions to "
         "[feedforward]",
     ),
@@ -184,7 +184,7 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
     ),
     (
         "decoding.sources run.interactions",
-        lambda sources, names: sources == ["recurrent_flow"] and names == ["feedforward"],
+        lambda sources, names: sources == ["recurrent_flow"] and {*names} <= {*FEEDFORWARD},
         "feedforward networks have no recurrent flow: add activation",
     ),
     *_poses("scenes"),
