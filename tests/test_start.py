@@ -150,3 +150,12 @@ def test_a_folder_where_nothing_can_be_written_is_refused_by_name(tmp_path: Path
     assert "no file can be written in the folder .snakemake (File exists)" in result.stdout
     assert "run a copy of the project elsewhere" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_jobs_run_the_code_of_their_own_project(tmp_path: Path) -> None:
+    """Not that of another copy, which their Python finds first."""
+    study, other = Study(tmp_path / "project", TINY), tmp_path / "other" / "recurrence"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise ImportError('another copy')\n")
+    result = study.snakemake("--", "categories", env=os.environ | {"PYTHONPATH": str(other.parent)})
+    assert result.returncode == 0, result.stdout + result.stderr

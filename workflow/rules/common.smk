@@ -1,5 +1,6 @@
 # The checked configuration, the paths of files, and helpers for all rules.
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ from snakemake.logging import logger
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+# Jobs take the package from here too, even if their Python knows another copy of this project (envs/install.py).
+os.environ["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), *filter(None, [os.getenv("PYTHONPATH")])])
 
 from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
