@@ -240,7 +240,7 @@ def plot(
 ) -> Figure:
     """Draw the maps of ``layer`` over time: a row for each scene and each of the named forward passes.
 
-    Maps are means over channels, and have the same range of gray values in all rows. Beside each row: the name of its
+    Maps are means over channels, and have the same range of grey values in all rows. Beside each row: the name of its
     pass, the answer (its name in ``categories``, or its number) and the probability of that. Raises ``ValueError`` for
     a layer without maps, or if the passes are of different numbers of scenes.
     """

@@ -150,7 +150,7 @@ class Run(Block):
 
 
 class Dataset(Block):
-    """A dataset: gray images of 28 x 28 pixels in ten classes, in the folder of its name in data.files."""
+    """A dataset: grey images of 28 x 28 pixels in ten classes, in the folder of its name in data.files."""
 
     name: Name
     """The name of its folder and of its shards. mnist and fashion are MNIST and Fashion-MNIST: they are downloaded if
