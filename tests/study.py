@@ -58,6 +58,8 @@ def overlay_of(key: str, value: Any) -> dict[str, Any]:
     for block in blocks:
         inner = inner.setdefault(block, {})
     inner[last] = value
+    if key.startswith("data.pair.") and last == "name":
+        changed["data"]["source"] = "full"  # the sample is of one pair only
     if key == "decoding.repeats":
         changed["record"]["scenes"] = 80
     return changed
