@@ -4,6 +4,7 @@
 rule archive:
     input:
         rules.report.output,
+        rules.configuration.output,
         rules.figures.input,
         instances("model.safetensors"),
         snakefile=str(HERE / "Snakefile"),

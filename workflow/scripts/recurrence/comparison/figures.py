@@ -23,7 +23,8 @@ from recurrence.comparison.measures import (
 from recurrence.comparison.settings import differing
 from recurrence.diagrams import WIDTH
 from recurrence.figures import STYLE, TIME_COLOURS
-from recurrence.names import AUXILIARY, CHANCE, INTERACTIONS, LAYERS
+from recurrence.interactions import interactions
+from recurrence.names import AUXILIARY, CHANCE, LAYERS
 
 VARIABLES = ("category", *AUXILIARY)
 # Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
@@ -87,7 +88,7 @@ def drawings(runs: Sequence[Run]) -> Iterator[Drawing]:
         axis = Axis.of(runs)
         yield Drawing("summary", "The runs in short", SUMMARY, _told(runs), summary(runs, axis))
         for measure in [*DECODING.values(), *filter(None, [rendering(runs)])]:
-            for interaction in INTERACTIONS:
+            for interaction in interactions():
                 if figure := over_time(runs, axis, measure, interaction):
                     decoded = measure in DECODING.values()
                     name = f"{measure.partition(' (')[0]} {interaction}"
@@ -115,7 +116,7 @@ def _told(runs: Sequence[Run]) -> str:
     """The test accuracies in words, for those who do not see the figure."""
     parts = []
     for run in runs:
-        for interaction in INTERACTIONS:
+        for interaction in interactions():
             sample = run.samples.get(Key(ACCURACY, interaction, "", "", "cluttered scenes"))
             if sample is not None:
                 parts.append(f"{run.name}, {interaction}: {100 * estimate(sample).mean:.1f} %")
@@ -138,7 +139,7 @@ def summary(runs: Sequence[Run], axis: Axis) -> Figure:
         ]
     rows = len(panels) // 3
     figure = Figure(figsize=(WIDTH, 0.5 + 1.9 * rows), layout="constrained")
-    present = [name for name in INTERACTIONS if any(_has(run, name) for run in runs)]
+    present = [name for name in interactions() if any(_has(run, name) for run in runs)]
     for axes, (title, (of, layer, timestep, variable)) in zip(
         figure.subplots(rows, 3, squeeze=False).flat, panels, strict=True
     ):
@@ -168,7 +169,7 @@ def _has(run: Run, interaction: str) -> bool:
 
 
 def _style(interaction: str) -> dict[str, Any]:
-    number = INTERACTIONS.index(interaction) % len(COLOURS)
+    number = interactions().index(interaction) % len(COLOURS)
     return {"color": COLOURS[number], "marker": MARKERS[number]}
 
 

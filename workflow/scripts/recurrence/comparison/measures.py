@@ -14,7 +14,8 @@ from scipy.special import ndtri, stdtrit
 
 from recurrence.comparison.runs import FINISH, Files, RunError
 from recurrence.comparison.settings import Settings
-from recurrence.names import AUXILIARY, INTERACTIONS, LAYERS
+from recurrence.interactions import interactions
+from recurrence.names import AUXILIARY, LAYERS
 from recurrence.statistics import (
     Evidence,
     Measurement,
@@ -263,6 +264,6 @@ def _order(key: Key) -> tuple[Any, ...]:
         variables.index(key.variable) if key.variable in variables else len(variables),
         key.variable,
         layers.index(key.layer),
-        INTERACTIONS.index(key.interaction),
+        interactions().index(key.interaction),
         key.timestep,
     )
