@@ -10,7 +10,8 @@ from snakemake.logging import logger
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # Jobs take the package from here too, even if their Python knows another copy of this project (envs/install.py).
-os.environ["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), *filter(None, [os.getenv("PYTHONPATH")])])
+known = filter(None, [os.getenv("PYTHONPATH")])
+os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), *known]))
 
 from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
