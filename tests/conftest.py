@@ -9,7 +9,6 @@ from recurrence.scenes import SceneDistribution
 from study import CHECKPOINTS, TINY, Study
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Give the tests that share a fixture of long work to one worker, so that it is made once."""
     for item in items:
