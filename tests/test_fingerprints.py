@@ -76,12 +76,12 @@ def test_what_changes_no_number_runs_nothing_again(
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        ("recurrence/statistics.py", ", 1.96 * float", ", 1.97 * float", {"tables", "scorecard", "figure", "report"}),
-        ("recurrence/names.py", '"category": 0.05', '"category": 0.06', {"scorecard", "figure", "report"}),
+        ("recurrence/statistics.py", ", 1.96 * float", ", 1.97 * float", {"tables", "scorecard", "figure", "report", "compare"}),
+        ("recurrence/names.py", '"category": 0.05', '"category": 0.06', {"scorecard", "figure", "report", "compare"}),
         ("recurrence/names.py", "IMAGE = 28", "IMAGE = 27", SCENES | {"shards"}),
         ("recurrence/variables.py", "return recipe.large", "return 1 - recipe.large", VARIABLES),
         ("recurrence/variables.py", "", "\n@variable\ndef more(recipe, _):\n    return recipe.large\n", VARIABLES),
-        ("recurrence/interactions.py", "(1 + flow)", "(2 + flow)", NETWORKS),
+        ("recurrence/interactions.py", "(1 + flow)", "(2 + flow)", NETWORKS | {"compare"}),
         ("recurrence/training.py", "min(1.0, up, down)", "min(1.0, up)", {"train_network"}),
         ("recurrence/training.py", "raise DivergedError(", "raise ValueError(", {"train_network"}),
         ("recurrence/recording.py", '"recurrent_flow": 3', '"recurrent_flow": 4', {"record_network"}),
