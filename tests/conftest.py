@@ -9,13 +9,6 @@ from recurrence.scenes import SceneDistribution
 from study import CHECKPOINTS, TINY, Study
 
 
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Give the tests that share a fixture of long work to one worker, so that it is made once."""
-    for item in items:
-        group = "finished" if "finished" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def sources() -> Sources:
     """The training images of the project's sample."""
