@@ -64,7 +64,8 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
         assert (run / f"figures/fig{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert (run / f"figures/fig{figure}.pdf").read_bytes().startswith(b"%PDF")
     page = (run / "report.html").read_text()
-    assert page.count("data:image/png;base64") >= len(FIGURES)
+    assert page.count("data:image/webp;base64") >= len(FIGURES)
+    assert "train_network" in (run / "durations.html").read_text()
     assert "reproduced" in (run / "scorecard.txt").read_text()
 
 

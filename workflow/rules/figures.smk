@@ -8,6 +8,11 @@ TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
 }
+PAGES = str(HERE / "workflow/report")
+PAGE_PARTS = expand(
+    f"{PAGES}/{{part}}",
+    part=("base.html.j2", "parts.html.j2", "page.css", "page.js", "vendor/sortable.min.js"),
+)  # of all pages
 SCENE_DECODING = rules.decode_scenes.output[0]
 PUBLISHED = {
     f"published_{name}": str(HERE / "data" / "published" / f"{name}.csv")
@@ -148,10 +153,17 @@ rule report:
         **PUBLISHED,
         scorecard=f"{RUN}/tables/scorecard.csv",
         distance=f"{RUN}/tables/distance.csv",
+        parameters=f"{RUN}/tables/parameters.csv",
+        scene_decoding=SCENE_DECODING,
         figures=expand(f"{RUN}/figures/fig{{figure}}.png", figure=FIGURES),
-        template=str(HERE / "workflow/report/report.html.j2"),
+        template=f"{PAGES}/report.html.j2",
+        durations_template=f"{PAGES}/durations.html.j2",
+        parts=PAGE_PARTS,
     output:
-        report(f"{RUN}/report.html", caption="../report/report.rst", category="Report"),
+        page=report(
+            f"{RUN}/report.html", caption="../report/report.rst", category="Report"
+        ),
+        durations=f"{RUN}/durations.html",
     log:
         f"{RUN}/logs/report.log",
     benchmark:
@@ -161,6 +173,8 @@ rule report:
         "../../envs/recurrence.yaml"
     params:
         config=REPORTED,
+        # where benchmarks and records of jobs are; not tracked, as with data.files
+        files=lambda wildcards, threads: [DATA, SCENES, RUN],
         code=code("report"),
     message:
         "report: the whole run on one page"

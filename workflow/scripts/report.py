@@ -1,23 +1,31 @@
-"""Rule report: the whole run on one page."""
+"""Rule report: the whole run on one page, and how long its jobs took on another."""
 
 from pathlib import Path
 
 from recurrence.job import logged
-from recurrence.report import render
+from recurrence.report.durations import durations_page, finished_jobs
+from recurrence.report.page import render
 from recurrence.statistics import load
 from recurrence.storage import atomic, provenance, read_table
 
 with logged(snakemake):
-    config = snakemake.params.config
+    config, given = snakemake.params.config, snakemake.input
     page = render(
-        template=Path(snakemake.input.template),
-        ours=load(Path(snakemake.input.accuracy).parent),
-        published=load(Path(snakemake.input.published_accuracy).parent),
-        scorecard=read_table(snakemake.input.scorecard),
-        distance=read_table(snakemake.input.distance),
-        figures=[Path(path) for path in snakemake.input.figures],
+        template=Path(given.template),
+        ours=load(Path(given.accuracy).parent),
+        published=load(Path(given.published_accuracy).parent),
+        scorecard=read_table(given.scorecard),
+        distance=read_table(given.distance),
+        figures=[Path(path) for path in given.figures],
+        files={
+            Path(path).name for path in given if Path(path).parent == Path(given.scorecard).parent
+        },
         config=config,
         provenance=provenance(config["run"]["seed"]),
     )
-    with atomic(snakemake.output[0]) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    jobs = finished_jobs(map(Path, snakemake.params.files))
+    texts = {snakemake.output.page: page}
+    texts[snakemake.output.durations] = durations_page(Path(given.durations_template), jobs)
+    for path, text in texts.items():
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")

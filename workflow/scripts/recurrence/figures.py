@@ -61,13 +61,23 @@ ORIGINAL, SYSTEMATIC, CONTROL = "#000000", "#D55E00", "#56B4E9"
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
-    """Write ``figure`` as PDF and PNG, without dates, so that a rerun gives the same bytes."""
+    """Write ``figure`` as PDF and PNG, without dates, so that a rerun gives the same bytes.
+
+    The PNG says in its text ``Description`` what words are in the figure, for those who do not see it.
+    """
+    about = {"Software": None, "Description": "; ".join(words(figure))}
     FigureCanvasAgg(figure)
     with mpl_style.context(STYLE):
         with atomic(pdf) as temporary:
             figure.savefig(temporary, format="pdf", dpi=dpi, metadata={"CreationDate": None})
         with atomic(png) as temporary:
-            figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
+            figure.savefig(temporary, format="png", dpi=dpi, metadata=about)
+
+
+def words(figure: Figure) -> list[str]:
+    """What is written into a figure, besides titles, axes and legends; each text once."""
+    artists = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
+    return [*dict.fromkeys(" ".join(artist.get_text().split()) for artist in artists)]
 
 
 def draw(name: str, files: Files, block: Figures) -> Figure:

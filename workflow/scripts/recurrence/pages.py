@@ -95,7 +95,7 @@ def columns(text: Sequence[str], numbers: Sequence[str]) -> list[Column]:
 
 def number(value: float, digits: int = 3) -> str:
     """A number for people to read; a dash for nan."""
-    return NONE if pd.isna(value) else f"{value:.{digits}f}".replace("-", "\u2212")
+    return NONE if pd.isna(value) else f"{value:z.{digits}f}".replace("-", "\u2212")
 
 
 def interval(mean: Band, digits: int = 3) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from recurrence.machine import describe
+
 IDENTITY = Path(".snakemake/recurrence-id")  # lies and is lost with what Snakemake remembers
 NO_ORIGIN = ("code", "files", "caption", "machine", "untracked")  # parameters that are not compared
 ELSEWHERE = (
@@ -66,6 +68,7 @@ def write(job: Any) -> None:
         "validation": parameters.get("machine", {}).get("validation"),
         "run": job.config["run"]["name"],
         "known": identity(),
+        "machine": describe(),
     }
     text = json.dumps(record, indent=1, sort_keys=True, default=str)
     _path(job).write_text(text)

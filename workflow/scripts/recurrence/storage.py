@@ -79,10 +79,10 @@ def _unread(path: str | Path, error: Exception, wrong: str) -> Exception:
     return OSError(number, f"{path} cannot be read: {reason} (the file itself may be undamaged)")
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV written by :func:`write_table`; raises as :func:`reading` does."""
+def read_table(path: str | Path, sep: str = ",") -> pd.DataFrame:
+    """Read a CSV written by :func:`write_table`, or a table of Snakemake; raises as :func:`reading` does."""
     with reading(path, MADE_AGAIN, ValueError):  # pandas raises it for what is no table
-        return pd.read_csv(path)
+        return pd.read_csv(path, sep=sep)
 
 
 @contextmanager

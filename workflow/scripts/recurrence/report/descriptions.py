@@ -1,0 +1,182 @@
+"""What is seen in each figure, in words and numbers, for those who do not see it. Imports no torch.
+
+A figure of data is described from the tables that it is drawn from. What is written into a figure of images is found
+in its PNG (:func:`recurrence.figures.save`).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from recurrence.figure_list import Entry
+from recurrence.names import AUXILIARY, LAYERS
+from recurrence.pages import number
+from recurrence.statistics import Tables, per_instance, published_rendering, select
+
+HEADING = re.compile(r"(input map )?t = \d+|target|scene")  # of an image in a row
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What descriptions are made from: the run's tables, and distance.csv."""
+
+    ours: Tables
+    distance: pd.DataFrame
+
+
+def description(path: Path, entry: Entry, seen: Seen) -> str:
+    """The alternative text of the figure in ``path``."""
+    facts = DESCRIBED[entry.function](seen, **entry.options)
+    words = ""
+    if entry.function in WITH_WORDS or not facts:
+        with Image.open(path) as image:
+            written = str(image.info.get("Description", "")).split("; ")
+        words = "; ".join(word for word in written if not HEADING.fullmatch(word))
+    start = "In the figure: " if words and facts else ""
+    return " ".join(filter(None, [f"{entry.title}.", facts, start + words]))
+
+
+def decoding(seen: Seen, source: str, interactions: Sequence[str]) -> str:
+    """The range over layers at the first and the last timestep, for each variable."""
+    texts = []
+    for interaction in interactions:
+        rows = select(seen.ours.decoding, source=source, interaction=interaction, image="cluttered")
+        if rows.empty:
+            continue
+        keys = ["layer", "timestep", "variable"]
+        means = per_instance(rows, keys, "accuracy").groupby(keys)["accuracy"].mean()
+        times = sorted(rows["timestep"].unique())
+        changes = ", ".join(
+            f"{variable} {_range(means, variable, times[0])} to {_range(means, variable, times[-1])}"
+            for variable in ("category", *AUXILIARY)
+            if variable in means.index.get_level_values("variable")
+        )
+        texts.append(
+            f"{interaction.capitalize()}, from t = {times[0]} to t = {times[-1]}, the lowest and the highest layer: "
+            f"{changes}."
+        )
+    panels = "A panel for each variable, in it a line over timesteps for each layer. "
+    return panels + " ".join(texts) if texts else ""
+
+
+def _range(means: "pd.Series[float]", variable: str, timestep: int) -> str:
+    values = 100 * means.xs((timestep, variable), level=("timestep", "variable"))
+    return f"{values.min():.0f}\u2013{values.max():.0f} %"
+
+
+def _mean_cells(seen: Seen, interaction: str, value: str) -> "pd.Series[float]":
+    """The mean over networks of each cell: layer, timestep, variable."""
+    rows = published_rendering(select(seen.ours.perturbation, interaction=interaction))
+    keys = ["layer", "timestep", "variable"]
+    return per_instance(rows, keys, value).groupby(keys)[value].mean()
+
+
+def importance(seen: Seen, interaction: str) -> str:
+    """The most important variable of each layer."""
+    cells = _mean_cells(seen, interaction, "functional_importance").dropna()
+    texts = []
+    for layer in LAYERS:
+        if layer in cells.index.get_level_values("layer"):
+            here = cells.xs(layer, level="layer")
+            timestep, variable = here.idxmax()
+            texts.append(f"{layer}, {variable} at t = {timestep} ({number(here.max(), 2)})")
+    panels = "A panel for each layer, in it the importance of each variable, a colour for each timestep. "
+    return f"{panels}Highest in each layer: {'; '.join(texts)}." if texts else ""
+
+
+def accuracies(seen: Seen, interaction: str) -> str:
+    """Where the perturbation of location costs most accuracy beyond its control."""
+    kinds = ("original", "systematic", "control")
+    columns = {kind: _mean_cells(seen, interaction, f"accuracy_{kind}") for kind in kinds}
+    cells = pd.DataFrame(columns)
+    if cells.empty or "location" not in cells.index.get_level_values("variable"):
+        return ""
+    cells = 100 * cells.xs("location", level="variable")
+    layer, timestep = (cells["control"] - cells["systematic"]).idxmax()
+    worst = cells.loc[(layer, timestep)]
+    return (
+        "A panel for each layer, in it lines over the timestep of the perturbation. Undisturbed accuracy: "
+        f"{worst['original']:.0f} %. The wrong location costs most, beyond its control, at {layer} at t = {timestep}: "
+        f"{worst['systematic']:.0f} % are left, and {worst['control']:.0f} % with the control."
+    )
+
+
+def distances(seen: Seen) -> str:
+    """The mean distance and correlation of each interaction's networks."""
+    groups = seen.distance.groupby(["quantity", "interaction"], sort=False)
+    texts = [
+        f"{quantity}, {interaction}: mean absolute difference {number(rows['mean_absolute_difference'].mean())}, "
+        f"correlation {number(rows['correlation'].mean(), 2)}"
+        for (quantity, interaction), rows in groups
+    ]
+    start = "Four panels of points, our value of each cell against the published one, and the line of equal values."
+    return f"{start} {'; '.join(texts)}." if texts else ""
+
+
+def input_maps(seen: Seen, interaction: str, more: bool = False) -> str:
+    """How much clutter is left at the last timestep."""
+    if not _has(seen.ours.accuracy, interaction):
+        return ""
+    start = (
+        "Rows of grey images: the input map of a scene at each timestep, and last its target alone."
+    )
+    rows = None if seen.ours.clutter is None else select(seen.ours.clutter, interaction=interaction)
+    if rows is None or rows.empty:
+        return start
+    last = rows[rows["timestep"] == rows["timestep"].max()]
+    return (
+        f"{start} Over all test scenes, the energy outside the target at t = {rows['timestep'].max()} is "
+        f"{number(last['relative'].mean(), 2)} of that at t = 1."
+    )
+
+
+def variants(seen: Seen) -> str:
+    """The layout of figure 2B."""
+    return "Two rows of grey images, each a scene and its altered copies; only the target changes."
+
+
+def perturbation_example(seen: Seen, interaction: str, kind: str) -> str:
+    """The layout of figures 4A and 4B."""
+    if not _has(seen.ours.perturbation, interaction):
+        return ""
+    what = {"systematic": "the flow of the altered scene", "control": "its shuffled changes"}[kind]
+    return (
+        "Two rows of images: the scene, the recurrent flow and the input map at each timestep; above undisturbed, "
+        f"below with {what}."
+    )
+
+
+def architecture(seen: Seen) -> str:
+    """The layout of figure 2A."""
+    return (
+        "A diagram: boxes for input, conv1, conv2, fc and output from left to right. Arrows between them are the "
+        "feedforward, lateral and top-down connections of this run's networks."
+    )
+
+
+def idea(seen: Seen) -> str:
+    """The layout of figure 1."""
+    return (
+        "A diagram: a cluttered scene enters a network whose layers also pass information about location, scale and "
+        "orientation back, and leaves it as the name of the target."
+    )
+
+
+def _has(table: pd.DataFrame, interaction: str) -> bool:
+    return bool((table["interaction"] == interaction).any())
+
+
+# The description of what each function of figure_list.py draws.
+DESCRIBED: Mapping[str, Callable[..., str]] = {
+    each.__name__: each
+    for each in (
+        *(decoding, importance, accuracies, distances),
+        *(input_maps, variants, perturbation_example, architecture, idea),
+    )
+}
+# Functions whose figures have words of their own, such as a network's answers.
+WITH_WORDS = ("input_maps", "variants", "perturbation_example", "architecture", "idea")

@@ -1,0 +1,92 @@
+"""How long the jobs of a run took, and on what machine: a page of its own, since no two runs take the same time.
+
+The report shows it where it lies beside the report, so that the report itself can be compared byte for byte. Durations
+are from the files of Snakemake's ``benchmark:``, machines from the records that jobs leave beside their logs.
+Imports no torch.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from recurrence.job import duration
+from recurrence.pages import Cell, Table, columns, environment, text_cell
+from recurrence.storage import read_table
+
+THIS = "report"  # the rule that shows the durations has none yet
+UNKNOWN = "a machine that was not recorded"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A finished job: its rule, machine, seconds, seconds of processor time, and largest memory in MB."""
+
+    rule: str
+    machine: str
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def finished_jobs(folders: Iterable[Path]) -> list[Job]:
+    """The jobs whose files are in ``<folder>/benchmarks`` and ``<folder>/logs``, in the order of their paths."""
+    jobs = []
+    for folder in folders:
+        for path in sorted((folder / "benchmarks").rglob("*.tsv")):
+            place = path.relative_to(folder / "benchmarks").with_suffix(".json")
+            record: dict[str, str] = {}
+            with suppress(OSError, ValueError):  # half-written: the job did not end
+                record = json.loads((folder / "logs" / place).read_text())
+            rule = record.get("rule", place.parts[0].removesuffix(".json"))
+            if rule != THIS:
+                row = read_table(path, sep="\t").apply(pd.to_numeric, errors="coerce").iloc[0]
+                machine = record.get("machine", UNKNOWN)
+                jobs.append(Job(rule, machine, row["s"], row["cpu_time"], row["max_rss"]))
+    return jobs
+
+
+def durations_table(jobs: Sequence[Job]) -> Table:
+    """A row for each rule, the longest first."""
+    frame = pd.DataFrame(jobs, columns=["rule", "machine", "seconds", "cpu", "memory"])
+    rules = frame.groupby("rule").agg(
+        jobs=("seconds", "size"),
+        total=("seconds", "sum"),
+        longest=("seconds", "max"),
+        memory=("memory", "max"),
+    )
+    return Table(
+        title="Time of each stage",
+        note="",
+        columns=columns(["stage"], ["jobs", "all jobs", "longest job", "largest memory"]),
+        rows=[
+            [
+                text_cell(row.Index),
+                text_cell(row.jobs),
+                Cell(duration(row.total), row.total),
+                Cell(duration(row.longest), row.longest),
+                Cell("\u2013" if pd.isna(row.memory) else f"{row.memory:,.0f} MB", row.memory),
+            ]
+            for row in rules.sort_values("total", ascending=False).itertuples()
+        ],
+    )
+
+
+def durations_page(template: Path, jobs: Sequence[Job]) -> str:
+    """The page with the machines and the durations, as HTML text."""
+    machines: dict[str, int] = {}
+    for job in jobs:
+        machines[job.machine] = machines.get(job.machine, 0) + 1
+    return (
+        environment(template.parent)
+        .get_template(template.name)
+        .render(
+            machines=sorted(machines.items(), key=lambda item: -item[1]),
+            total=duration(sum(job.seconds for job in jobs)),
+            cpu=duration(sum(job.cpu for job in jobs if job.cpu == job.cpu)),
+            table_of_rules=durations_table(jobs),
+        )
+    )
