@@ -86,6 +86,7 @@ def test_the_first_screens(show: Open, size: tuple[int, int], scheme: str) -> No
 def test_tables_sort_both_ways(show: Open, key: str) -> None:
     page = show(part="#tables")
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    page.evaluate("addEventListener('sort-end', () => { window.sorted = true; })")
     tables = page.locator("table.sortable")
     assert tables.count() >= 10
     values = """(table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column])
@@ -99,9 +100,10 @@ def test_tables_sort_both_ways(show: Open, key: str) -> None:
                     headings.nth(column).click()
                 else:
                     headings.nth(column).press(key)
+                page.wait_for_function("window.sorted")
+                page.evaluate("window.sorted = false")
                 heading = table.locator("thead th").nth(column)
                 assert heading.get_attribute("aria-sort") == order
-                page.wait_for_timeout(5)
                 found = [text for text in table.evaluate(values, column) if text]
                 try:
                     expected = sorted(found, key=float, reverse=order == "descending")

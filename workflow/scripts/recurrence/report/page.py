@@ -24,6 +24,7 @@ from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 # Classes of the style sheet.
 STYLES = {REPRODUCED: "yes", NOT_REPRODUCED: "no", CANNOT_TELL: "unclear", TOO_FEW: "unclear"}
 FIRST = ("4D", "S2C")  # the figure of the first screen: the first one whose networks the run has
+WHOLE = {"distance": "the whole pattern", "numbers": "the published numbers"}  # no single claims
 DURATIONS = "durations.html"
 FILES = {
     "accuracy.csv": "test accuracy of each network",
@@ -138,7 +139,7 @@ def claims(scorecard: pd.DataFrame) -> list[Claim]:
                 style,
                 share=f"{done} of {len(rows)}" if rows else "not tested",
                 others=others if rows else "this run has no data for it",
-                table=claim_table(f"Tests, {name}", rows, STYLES),
+                table=claim_table(f"Tests of {WHOLE.get(name, f'claim {name}')}", rows, STYLES),
                 rules=[*dict.fromkeys(row["criterion"] for row in rows)],
             )
         )
