@@ -160,9 +160,7 @@ rule report:
         durations_template=f"{PAGES}/durations.html.j2",
         parts=PAGE_PARTS,
     output:
-        page=report(
-            f"{RUN}/report.html", caption="../report/report.rst", category="Report"
-        ),
+        page=report(f"{RUN}/report.html", caption="../report/report.rst", category="Report"),
         durations=f"{RUN}/durations.html",
     log:
         f"{RUN}/logs/report.log",
