@@ -52,16 +52,17 @@ def accuracy_table(ours: Tables, published: Tables) -> Table:
     keys = ["interaction", "image"]
     cells = bands_by(ours.accuracy, keys, "accuracy", 100)
     reference = bands_by(published.accuracy.assign(image="cluttered"), keys, "accuracy", 100)
+    compared = ["published"] if reference else []
     return Table(
         title="Test accuracy (%)",
         note="Clean scenes show only the target; the networks were trained on cluttered scenes. Chance is 5 %.",
-        columns=columns(["interaction", "scenes"], ["networks", "accuracy", "published"]),
+        columns=columns(["interaction", "scenes"], ["networks", "accuracy", *compared]),
         rows=[
             [
                 *map(text_cell, key),
                 text_cell(cells[key].instances),
                 band_cell(cells[key], 1),
-                band_cell(reference.get(key), 1),
+                *(band_cell(reference.get(key), 1) for _ in compared),
             ]
             for key in cells
         ],
@@ -133,13 +134,13 @@ def importance_table(ours: Tables, published: Tables) -> Table:
         for t in timesteps:
             here = (interaction, layer, t, variable)
             yield band_cell(means.get(here))
-            yield number_cell(reference[here].mean, 2) if here in reference else Cell(NONE, "")
+            if reference:
+                yield number_cell(reference[here].mean, 2) if here in reference else Cell(NONE, "")
 
-    over_time = [
-        column
-        for t in timesteps
-        for column in (Column(f"t = {t}"), Column(f"published, t = {t}", "grey"))
-    ]
+    over_time = []
+    for t in timesteps:
+        compared = [Column(f"published, t = {t}", "grey")] if reference else []
+        over_time += [Column(f"t = {t}"), *compared]
     return Table(
         title="Functional importance",
         note="How much more accuracy a perturbation costs than its control, as a fraction of the original accuracy. "
