@@ -190,7 +190,7 @@ def test_alternative_texts_say_what_a_run_lacks(reports: dict[str, Made]) -> Non
     ("a", "b", "c", "starts"),
     [
         ([REPRODUCED], [REPRODUCED], [REPRODUCED], "This run reproduces it: all of its 3 tests"),
-        ([REPRODUCED], [CANNOT_TELL], [REPRODUCED], "This run supports it, but cannot tell all of it: 2 of its 3"),
+        ([REPRODUCED], [CANNOT_TELL], [REPRODUCED], "This run supports it, but cannot confirm all of it: 2 of its 3"),
         ([REPRODUCED], [NOT_REPRODUCED], [TOO_FEW], "This run reproduces only a part of it: 1 of its 3"),
         ([NOT_REPRODUCED], [NOT_REPRODUCED], [], "This run does not reproduce it: 0 of its 2"),
         ([TOO_FEW], [CANNOT_TELL], [], "This run cannot tell. The networks were trained too little"),

@@ -90,7 +90,7 @@ def answer(judged: Sequence[Part]) -> str:
         )
     if not part:
         return f"This run cannot tell.{reason}"
-    return f"This run supports it, but cannot tell all of it: {share}, and none contradicts it.{reason}"
+    return f"This run supports it, but cannot confirm all of it: {share}, and none contradicts it.{reason}"
 
 
 def numbers(ours: pd.DataFrame, published: pd.DataFrame, scorecard: pd.DataFrame) -> Numbers:
