@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -75,6 +76,13 @@ def _mean_cells(seen: Seen, interaction: str, value: str) -> "pd.Series[float]":
     return per_instance(rows, keys, value).groupby(keys)[value].mean()
 
 
+def _highest(cells: "pd.Series[float]") -> tuple[tuple[Any, ...], float]:
+    """The key of the highest value, and the value."""
+    position = int(cells.to_numpy().argmax())
+    key: Any = cells.index[position]
+    return tuple(key), float(cells.iloc[position])
+
+
 def importance(seen: Seen, interaction: str) -> str:
     """The most important variable of each layer."""
     cells = _mean_cells(seen, interaction, "functional_importance").dropna()
@@ -82,8 +90,8 @@ def importance(seen: Seen, interaction: str) -> str:
     for layer in LAYERS:
         if layer in cells.index.get_level_values("layer"):
             here = cells.xs(layer, level="layer")
-            timestep, variable = here.idxmax()
-            texts.append(f"{layer}, {variable} at t = {timestep} ({number(here.max(), 2)})")
+            (timestep, variable), most = _highest(here)
+            texts.append(f"{layer}, {variable} at t = {timestep} ({number(most, 2)})")
     panels = "A panel for each layer, in it the importance of each variable, a colour for each timestep. "
     return f"{panels}Highest in each layer: {'; '.join(texts)}." if texts else ""
 
@@ -92,12 +100,13 @@ def accuracies(seen: Seen, interaction: str) -> str:
     """Where the perturbation of location costs most accuracy beyond its control."""
     kinds = ("original", "systematic", "control")
     columns = {kind: _mean_cells(seen, interaction, f"accuracy_{kind}") for kind in kinds}
-    cells = pd.DataFrame(columns)
-    if cells.empty or "location" not in cells.index.get_level_values("variable"):
+    cost = columns["control"] - columns["systematic"]
+    cost = cost[cost.index.get_level_values("variable") == "location"].dropna()
+    if cost.empty:
         return ""
-    cells = 100 * cells.xs("location", level="variable")
-    layer, timestep = (cells["control"] - cells["systematic"]).idxmax()
-    worst = cells.loc[(layer, timestep)]
+    cell, _ = _highest(cost)
+    layer, timestep, _ = cell
+    worst = {kind: 100 * float(column[cell]) for kind, column in columns.items()}
     return (
         "A panel for each layer, in it lines over the timestep of the perturbation. Undisturbed accuracy: "
         f"{worst['original']:.0f} %. The wrong location costs most, beyond its control, at {layer} at t = {timestep}: "

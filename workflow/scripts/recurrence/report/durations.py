@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from recurrence.job import duration
-from recurrence.pages import Cell, Table, columns, environment, text_cell
+from recurrence.pages import NONE, Cell, Table, columns, environment, text_cell
 from recurrence.storage import read_table
 
 THIS = "report"  # the rule that shows the durations has none yet
@@ -45,33 +45,28 @@ def finished_jobs(folders: Iterable[Path]) -> list[Job]:
             if rule != THIS:
                 row = read_table(path, sep="\t").apply(pd.to_numeric, errors="coerce").iloc[0]
                 machine = record.get("machine", UNKNOWN)
-                jobs.append(Job(rule, machine, row["s"], row["cpu_time"], row["max_rss"]))
+                numbers = (float(row[key]) for key in ("s", "cpu_time", "max_rss"))
+                jobs.append(Job(rule, machine, *numbers))
     return jobs
 
 
 def durations_table(jobs: Sequence[Job]) -> Table:
     """A row for each rule, the longest first."""
-    frame = pd.DataFrame(jobs, columns=["rule", "machine", "seconds", "cpu", "memory"])
-    rules = frame.groupby("rule").agg(
-        jobs=("seconds", "size"),
-        total=("seconds", "sum"),
-        longest=("seconds", "max"),
-        memory=("memory", "max"),
-    )
+    rules: dict[str, list[Job]] = {}
+    for job in jobs:
+        rules.setdefault(job.rule, []).append(job)
+    rows = []
+    for rule, group in rules.items():
+        total, longest = sum(job.seconds for job in group), max(job.seconds for job in group)
+        memory = max((job.memory for job in group if not pd.isna(job.memory)), default=None)
+        size = Cell(NONE, "") if memory is None else Cell(f"{memory:,.0f} MB", memory)
+        times = Cell(duration(total), total), Cell(duration(longest), longest)
+        rows.append((total, [text_cell(rule), text_cell(len(group)), *times, size]))
     return Table(
         title="Time of each stage",
         note="",
         columns=columns(["stage"], ["jobs", "all jobs", "longest job", "largest memory"]),
-        rows=[
-            [
-                text_cell(row.Index),
-                text_cell(row.jobs),
-                Cell(duration(row.total), row.total),
-                Cell(duration(row.longest), row.longest),
-                Cell("\u2013" if pd.isna(row.memory) else f"{row.memory:,.0f} MB", row.memory),
-            ]
-            for row in rules.sort_values("total", ascending=False).itertuples()
-        ],
+        rows=[cells for _, cells in sorted(rows, key=lambda row: -row[0])],
     )
 
 
@@ -86,7 +81,7 @@ def durations_page(template: Path, jobs: Sequence[Job]) -> str:
         .render(
             machines=sorted(machines.items(), key=lambda item: -item[1]),
             total=duration(sum(job.seconds for job in jobs)),
-            cpu=duration(sum(job.cpu for job in jobs if job.cpu == job.cpu)),
+            cpu=duration(sum(job.cpu for job in jobs if not pd.isna(job.cpu))),
             table_of_rules=durations_table(jobs),
         )
     )

@@ -235,7 +235,7 @@ def distance_table(distance: pd.DataFrame) -> Table:
     )
 
 
-def claim_table(text: str, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, str]) -> Table:
+def claim_table(text: str, rows: Sequence[Mapping[Any, Any]], styles: Mapping[str, str]) -> Table:
     """The rows of a claim in the scorecard; ``styles`` has the class of each verdict's chip.
 
     The last column counts the claim's rules from 1, in the order of their first row.
@@ -267,7 +267,7 @@ def claim_table(text: str, rows: Sequence[Mapping[str, Any]], styles: Mapping[st
     )
 
 
-def limits(row: Mapping[str, Any]) -> str:
+def limits(row: Mapping[Any, Any]) -> str:
     """The limits of a row of the scorecard, as text."""
     lower, upper = row["lower_limit"], row["upper_limit"]
     if pd.isna(upper):
