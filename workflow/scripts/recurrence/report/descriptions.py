@@ -122,7 +122,7 @@ def distances(seen: Seen) -> str:
         f"correlation {number(rows['correlation'].mean(), 2)}"
         for (quantity, interaction), rows in groups
     ]
-    start = "Four panels of points, the value of each cell in this run against the published one, and the line of equal values."
+    start = "Four panels of points: each cell of this run against the published one, and the line of equal values."
     return f"{start} {'; '.join(texts)}." if texts else ""
 
 
