@@ -5,16 +5,7 @@ rule compare:
     input:
         compared_files,
         template=str(HERE / "workflow/report/comparison.html.j2"),
-        parts=expand(
-            str(HERE / "workflow/report/{part}"),
-            part=(
-                "base.html.j2",
-                "parts.html.j2",
-                "page.css",
-                "page.js",
-                "vendor/sortable.min.js",
-            ),
-        ),
+        parts=PAGE_PARTS,
     output:
         page="results/{runs}/comparison.html",
         table="results/{runs}/comparison.csv",
