@@ -14,7 +14,7 @@ NOTEBOOK = ROOT / "notebooks/explore.ipynb"
 def kinds(notebook: nbformat.NotebookNode) -> list[list[str]]:
     """The kinds of output of each cell with code."""
     return [
-        [kind for output in cell.outputs for kind in output.get("data", {"stream": ""})]
+        [kind for output in cell.outputs for kind in sorted(output.get("data", {"stream": ""}))]
         for cell in notebook.cells
         if cell.cell_type == "code"
     ]
