@@ -85,10 +85,10 @@ def test_scenes_are_those_of_the_run(run: recurrence.Run, finished: Study) -> No
 
 
 def test_a_networks_answers_are_those_of_its_files(run: recurrence.Run) -> None:
-    network, examples = run.network("multiplicative", 2), run.examples("multiplicative", 2)
+    network, examples = run.network("multiplicative"), run.examples()
     assert not any(weight.requires_grad for weight in network.parameters())
-    with by_hand.open_hdf5(run.folder / "multiplicative/instance2/examples.h5") as file:
-        maps, answers = file["input"][:], file["prediction"][:]
+    with by_hand.open_hdf5(run.folder / "examples.h5") as file:
+        maps, answers = file["input/multiplicative"][:], file["prediction/multiplicative"][:]
     passed = network(examples.images)
     assert np.array_equal(passed.logits.argmax(1), answers)
     for t, activity in enumerate(passed.activities):
@@ -118,7 +118,7 @@ def test_an_unpacked_archive_needs_no_data(run: recurrence.Run, tmp_path: Path) 
     there = recurrence.load(tmp_path / "results/tiny")
     assert there.networks == run.networks and there.tables == run.tables
     network = there.network("multiplicative")
-    assert network(there.examples("multiplicative").images).logits.shape == (12, 20)
+    assert network(there.examples().images).logits.shape == (12, 20)
     with pytest.raises(
         FileNotFoundError, match=r"shards/mnist-test\.h5 is not there, so no scenes"
     ):

@@ -132,3 +132,19 @@ def test_networks_of_the_other_interaction_are_outside() -> None:
     table = distances(Tables(**frames), PUBLISHED, *PAPER)
     assert set(table["quantity"]) == set(QUANTITIES)
     assert table["within"].eq(False).all()
+
+
+def test_equal_values_everywhere_have_no_correlation() -> None:
+    flat = PUBLISHED.perturbation.assign(functional_importance=0.0)
+    ours = dataclasses.replace(PUBLISHED, perturbation=flat)
+    table = distances(ours, PUBLISHED, *PAPER)
+    table = table[table["quantity"] == "importance"]
+    assert table["correlation"].isna().all()
+    assert table["within"].eq(False).all()  # the difference alone tells
+    # Published networks that differ much and have a mean of 0: the difference does not tell.
+    sign = flat["instance"].map({1: 0.1, 2: -0.1, 3: 0.2, 4: -0.2, 5: 0.0})
+    published = dataclasses.replace(PUBLISHED, perturbation=flat.assign(functional_importance=sign))
+    near = distances(ours, published, *PAPER)
+    near = near[near["quantity"] == "importance"]
+    assert (near["mean_absolute_difference"] < near["published_mean_absolute_difference"]).all()
+    assert near["within"].isna().all()

@@ -9,8 +9,6 @@ import torch
 
 from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
-from recurrence.evaluation import energy_outside
-from recurrence.examples import write_examples
 from recurrence.network import RecurrentNetwork
 from recurrence.scene_reading import SceneSet
 
@@ -33,21 +31,19 @@ def test_ablation_removes_the_fc_lateral_connection(scene_files: list[str], tmp_
     assert ablation.ablated_only[0] == (ablated & ~intact).sum()
 
 
-def test_energy_outside_the_target() -> None:
-    network = made("feedforward")
-    clean = torch.zeros(1, 1, 100, 100)
-    clean[..., :50, :] = 1
-    scene = torch.ones(1, 1, 100, 100)
-    scene[..., 50:, :] = 0.5
-    with torch.inference_mode():
-        energy = energy_outside(network(scene), clean)
-    assert energy[0].tolist() == pytest.approx([0.2, 0.2, 0.2])
-
-
-def test_examples_for_the_figures(scene_files: list[str], tmp_path: Path) -> None:
-    network, path = made("multiplicative"), tmp_path / "examples.h5"
-    write_examples(network, scene_files[0], path, {})
-    with h5py.File(path) as file, h5py.File(scene_files[0]) as scenes:
-        np.testing.assert_array_equal(file["scenes"][:], scenes["scenes"][:12])
-        np.testing.assert_array_equal(file["input"][:, 0], scenes["scenes"][:12])
-        assert file["input"].shape == (12, 3, 100, 100)
+def test_answers_and_clutter_of_each_scene(scene_files: list[str], tmp_path: Path) -> None:
+    network = made("multiplicative")
+    evaluation = recorded(network, SceneSet(scene_files, SHARD), tmp_path / "a.h5")
+    with h5py.File(scene_files[0]) as file, torch.inference_mode():
+        scenes, clean = file["scenes"][:], file["clean"][:]
+        category = file["labels/category"][:]
+        run = network(torch.from_numpy(scenes)[:, None])
+    table = evaluation.scenes
+    assert table["scene"].tolist() == list(range(SHARD))
+    np.testing.assert_array_equal(table["category"], category)
+    np.testing.assert_array_equal(table["answer"], run.logits.argmax(1))
+    maps = [activity.maps["input"][:, 0].numpy().astype(float) for activity in run.activities]
+    for scene in range(SHARD):
+        outside = clean[scene] <= 0.1
+        energy = [(m[scene][outside] ** 2).sum() / (m[scene] ** 2).sum() for m in maps]
+        assert table["clutter_left"][scene] == pytest.approx(energy[-1] / energy[0], rel=1e-4)

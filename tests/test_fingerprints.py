@@ -19,7 +19,8 @@ from study import ROOT
 SCRIPTS = ROOT / "workflow/scripts"
 RULES = {path.stem for path in SCRIPTS.glob("*.py")}
 SCENES = {"scenes", "variants", "train_network", "perturb_network"}  # those that paint scenes
-NETWORKS = {"parameters", "train_network", "import_network", "record_network", "perturb_network"}
+NETWORKS = {"train_network", "import_network", "record_network", "perturb_network"}
+NETWORKS |= {"parameters", "examples"}
 VARIABLES = {"scenes", "variants", "record_network"}
 SHOWN = {"scorecard", "figure", "report", "compare"}
 UNCOUNTED = ("names.py", "interactions.py", "variables.py", "__init__.py")
@@ -86,7 +87,7 @@ def test_what_changes_no_number_runs_nothing_again(
         ("recurrence/training.py", "min(1.0, up, down)", "min(1.0, up)", {"train_network"}),
         ("recurrence/training.py", "raise DivergedError(", "raise ValueError(", {"train_network"}),
         ("recurrence/recording.py", '"recurrent_flow": 3', '"recurrent_flow": 4', {"record_network"}),
-        ("recurrence/evaluation.py", "TARGET_THRESHOLD = 0.1", "TARGET_THRESHOLD = 0.2", {"record_network"}),
+        ("recurrence/clutter.py", "TARGET_THRESHOLD = 0.1", "TARGET_THRESHOLD = 0.2", {"record_network"}),
         ("recurrence/seeds.py", '"big"', '"little"', (SCENES | {"decode_network", "decode_scenes"})),
         ("train_network.py", "torch.manual_seed(seed)", "torch.manual_seed(0)", {"train_network"}),
     ],

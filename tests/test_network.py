@@ -13,6 +13,8 @@ from blocks import PAPER, SMALL, block_with
 from plain import PlainNetwork
 from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
+from recurrence.costs import block_of
+from recurrence.interactions import interactions
 from recurrence.names import LAYERS
 from recurrence.network import (
     Intervention,
@@ -34,12 +36,13 @@ def made(interaction: str, block: Network = SMALL, seed: int = 0) -> RecurrentNe
 
 def plain(network: RecurrentNetwork, block: Network) -> PlainNetwork:
     """The plain network with the weights of ``network``."""
+    block = block_of(network.interaction, block)
     other = PlainNetwork(network.interaction, block, network.shapes)
     other.load_state_dict(other.weights_of(network.state_dict()), strict=False)
     return other
 
 
-@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+@pytest.mark.parametrize("interaction", interactions())
 @pytest.mark.parametrize(
     "block",
     [

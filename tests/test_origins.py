@@ -179,7 +179,7 @@ def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
 
 
 def test_files_of_a_run_carry_what_they_were_made_from(made: Study) -> None:
-    for name in ("model.safetensors", "activations.h5", "examples.h5", "perturbation_example.h5"):
+    for name in ("model.safetensors", "activations.h5", "perturbation_example.h5"):
         found = origin(made.folder / NETWORK / name)
         assert found["data"] == {"source": "sample", "validation": 100}, name
         assert found["training"]["batch"] == 4 and "validate_every" not in found["training"], name

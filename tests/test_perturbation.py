@@ -1,6 +1,8 @@
 """Perturbations against a full pass for every scene and intervention."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -136,16 +138,59 @@ def test_a_network_without_recurrence_has_nothing_to_perturb(
     assert perturb(experiment, BLOCK, Progress("perturb", [], 3)).empty
     write_example(experiment, tmp_path / "example.h5", {})
     with h5py.File(tmp_path / "example.h5") as file:
-        assert len(file) == 0
+        assert len(file) == 0 and file.attrs["missing"] == "flow"
 
 
-def test_example_shows_one_perturbed_scene(sources: Sources, tmp_path: Path) -> None:
+def test_example_is_the_first_scene_that_the_perturbation_flips(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers are set by hand: among the first scenes, number 7 alone is as the rule asks."""
     experiment, path = made(sources), tmp_path / "example.h5"
+    category = experiment.recipe(range(50)).categories(experiment.sources)
+    forward = type(experiment.network).forward
+    wanted = {
+        "original": {3, 7, 9, 20},
+        "systematic": {9, 11},
+        "control": {7, 9, 20},
+    }
+    kinds = iter(["other", "other", "original", "systematic", "control"])
+
+    def answering(self: Any, *given: Any) -> Any:
+        run, kind = forward(self, *given), next(kinds)
+        right = wanted.get(kind, wanted["original"])
+        logits = torch.zeros(50, 20)
+        for scene in range(50):
+            logits[scene, int(category[scene]) if scene in right else 0] = 1
+            if scene not in right:
+                logits[scene, (int(category[scene]) + 1) % 20] = 2
+        return dataclasses.replace(run, logits=logits)
+
+    monkeypatch.setattr(type(experiment.network), "forward", answering)
     write_example(experiment, path, {"seed": 4})
     with h5py.File(path) as file:
-        assert file.attrs["layer"] == "input" and file.attrs["timestep"] == 3
-        assert file.attrs["seed"] == 4
-        assert file["original"].shape == file["altered"].shape == (100, 100)
-        np.testing.assert_array_equal(file["input_original"][:2], file["input_control"][:2])
-        assert not np.array_equal(file["input_original"][2], file["input_systematic"][2])
-        assert file["flow_control"].shape == (1, 100, 100)
+        facts, maps = dict(file.attrs), {name: file[name][:] for name in file}
+    monkeypatch.undo()
+    assert (facts["layer"], facts["timestep"], facts["seed"]) == ("input", 3, 4)
+    assert facts["category"] == facts["prediction_original"] == facts["prediction_control"]
+    assert facts["prediction_systematic"] != facts["category"] == category[7]
+    images = experiment.paint(experiment.recipe(range(7, 8)))
+    np.testing.assert_array_equal(maps["original"], images[0, 0])
+    with torch.inference_mode():
+        run = experiment.network(images)
+    np.testing.assert_allclose(
+        maps["input_original"][2], run.activities[2].maps["input"][0, 0], atol=1e-3
+    )
+    conv1 = run.activities[2].maps["conv1"][0]
+    np.testing.assert_allclose(maps["conv1_original"][2], conv1.mean(0), atol=1e-2)
+    np.testing.assert_array_equal(maps["input_original"][:2], maps["input_control"][:2])
+    assert not np.array_equal(maps["input_original"][2], maps["input_systematic"][2])
+    assert maps["flow_control"].shape == (1, 100, 100)
+
+
+def test_without_such_a_scene_there_is_no_example(sources: Sources, tmp_path: Path) -> None:
+    experiment = made(sources)
+    with torch.no_grad():
+        experiment.network.readout.weight.zero_()  # always the same answer, which nothing flips
+    write_example(experiment, tmp_path / "example.h5", {})
+    with h5py.File(tmp_path / "example.h5") as file:
+        assert len(file) == 0 and file.attrs["missing"] == "scene"

@@ -16,7 +16,7 @@ import torch
 from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence import storage
-from recurrence.evaluation import energy_outside
+from recurrence.clutter import QUADRANTS, energy_outside
 from recurrence.network import RecurrentNetwork
 from recurrence.recording import MANTISSA, bytes_needed, round_mantissa
 from recurrence.scene_reading import SceneSet
@@ -53,16 +53,21 @@ def test_recording_equals_the_network(
                     )
             correct[group] = (run.logits.argmax(1).numpy() == scenes("labels/category")).mean()
             if not group:
-                for t in (1, 2):
+                for t in range(1, len(run.flows)):
                     for layer, flow in run.flows[t].items():
                         stored = file[f"recurrent_flow/{layer}"][:, t - 1]
                         np.testing.assert_allclose(
                             stored, flow, rtol=2.0 ** -MANTISSA["recurrent_flow"], atol=1e-4
                         )
-                energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None])
-                np.testing.assert_allclose(
-                    evaluation.clutter.energy_outside, energy.mean(0), rtol=1e-4
+                place = (
+                    torch.from_numpy(scenes(f"labels/location_{axis}"))
+                    for axis in ("horizontal", "vertical")
                 )
+                energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None], *place)
+                table = evaluation.clutter.set_index(["quadrant", "timestep"])["energy_outside"]
+                for number, quadrant in enumerate(QUADRANTS):
+                    expected = energy[..., number].mean(0)
+                    np.testing.assert_allclose(table[quadrant], expected, rtol=1e-4)
         assert set(file["activation"]) == {"input", "conv1", "conv2", "fc"}
         flows = set() if interaction == "feedforward" else {"input", "conv1", "conv2", "fc"}
         assert set(file.get("recurrent_flow", ())) == flows

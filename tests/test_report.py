@@ -24,7 +24,7 @@ from recurrence.report.headline import CENTRAL, answer, parts
 from recurrence.report.page import made_with, render
 from recurrence.scorecard import score
 from recurrence.statistics import Band, load
-from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 from study import ROOT, Study
 from test_figures import PUBLISHED, RUNS, make_run
 
@@ -73,6 +73,7 @@ def make_report(folder: Path, interactions: list[str], instances: int, timesteps
         distance=distances(ours, published, 2_000, 5_000),
         figures=figures,
         files=[path.name for path in tables.glob("*.csv")],
+        departures=[],
         config={
             "run": {"name": "a<b", "interactions": interactions},
             "training": {"iterations": 2500},
@@ -174,7 +175,7 @@ def test_alternative_texts_say_what_is_seen(reports: dict[str, Made]) -> None:
     )
     scales = 100 * decoding.groupby("layer")["accuracy"].mean()
     assert f"to {scales.min():.0f}\u2013{scales.max():.0f} %" in texts["S2A"]
-    assert texts["3B"].endswith("In the figure: 0, recognised; 1, recognised; 2, recognised")
+    assert texts["3B"].endswith("In the figure: a 0, recognised; a 1, recognised; a 2, recognised")
     assert "answer: 3" in texts["4A"]
     assert "multiplicative" not in texts["S2C"]
 
@@ -215,6 +216,34 @@ def test_the_first_screen_of_the_published_networks(reports: dict[str, Made]) ->
     assert page.count("<small>5 networks</small>") == 2
     assert re.search(r"distance, decoding</th> <td><b>0\.01\d</b> <small>\(up to 0\.01", page)
     assert "1 network<" in reports["small"].shown
+
+
+def test_the_first_lines_say_where_a_run_departs_from_the_papers_design(tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    make_run(tables, ["additive"], 2, 3)
+    ours, published = load(tables), load(PUBLISHED)
+    scorecard = score(ours, published, 2_000, 5_000, comparable=False)
+    text = render(
+        template=PAGES / "report.html.j2",
+        ours=ours,
+        published=published,
+        scorecard=scorecard,
+        distance=distances(ours, published, 2_000, 5_000).iloc[:0],
+        figures=[],
+        files=[],
+        departures=["network.timesteps", "scenes.clutter"],
+        config={"run": {"name": "other", "interactions": ["additive"]}},
+        provenance=PROVENANCE,
+    )
+    page = " ".join(html.unescape(text).split())
+    overview = page.split('id="claims"')[0]
+    assert "it departs from it in network.timesteps and scenes.clutter" in overview
+    judged = re.sub(
+        r"<summary>.{0,20}How a test is judged.*?</details>", "", page.split("<body")[1]
+    )
+    assert not re.search(r'chip (yes|no)"', judged)
+    assert len(scorecard) and judged.count(NO_VERDICT) >= len(scorecard)
 
 
 def test_provenance_says_whether_changes_were_committed() -> None:

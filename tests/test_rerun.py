@@ -14,9 +14,9 @@ def test_a_second_run_does_nothing(finished: Study) -> None:
 
 
 END = {"tables", "scorecard", "figure", "report"}
-TRAINING = TRAINED | END
+TRAINING = TRAINED | {"examples"} | END
 IMPORT = TRAINING - {"train_network"} | {"import_network"}
-RECORDING = {"record_network", "decode_network"} | END
+RECORDING = {"record_network", "decode_network", "examples"} | END
 PERTURBATION = {"perturb_network"} | END
 SCENES = TRAINING | {"scenes", "decode_scenes"}
 DECODING = RECORDING | {"decode_scenes"}  # recordings are temporary, so they are made again
@@ -24,8 +24,8 @@ NETWORK = TRAINING | {"parameters"}
 REFUSED = {"nothing, as it is refused"}
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "run.seed": (1, SCENES | {"variants"}),
-    "run.instances": (3, TRAINING),
-    "run.interactions": (["multiplicative"], END),
+    "run.instances": (3, TRAINING - {"examples"}),
+    "run.interactions": (["multiplicative"], {"examples"} | END),
     "run.checkpoints.multiplicative": (CHECKPOINTS, IMPORT),
     "run.checkpoints.additive": (CHECKPOINTS, IMPORT),
     "data.validation": (150, SCENES | {"shards", "variants"}),
@@ -64,7 +64,7 @@ CHANGES: dict[str, tuple[Any, set[str]]] = {
     "record.keep": (True, RECORDING),
     "decoding.repeats": (2, RECORDING | {"scenes"}),  # more scenes are recorded too
     "decoding.scenes": (39, DECODING),
-    "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "report"}),
+    "decoding.scene_repeats": (2, {"scenes", "decode_scenes", "scorecard", "figure", "report"}),
     "decoding.fit": (31, DECODING),
     "decoding.sources": (["activation"], RECORDING),
     "decoding.images": (["cluttered"], RECORDING),
@@ -114,6 +114,7 @@ MADE_AGAIN: dict[str, set[str]] = {
     "decoding from the scenes, the scorecard, the report": {
         "decode_scenes",
         "scorecard",
+        "figure",  # of distances
         "report",
     },
     "perturbations": PERTURBATION,
@@ -131,6 +132,7 @@ def test_the_page_says_what_is_made_again(key: str) -> None:
     row = re.search(rf"^\| `{re.escape(name)}` \|.* \| ([^|]+) \|$", part, re.MULTILINE)
     assert row
     more = {
+        "examples",
         "variants",
         "scenes",
         "parameters",
@@ -248,12 +250,17 @@ def test_every_module_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
+        ("animation", set()),
+        ("answers", RECORDING),
         ("archive", set()),
         ("by_hand", set()),
         ("categories", {"categories", "figure", "report"}),
         ("checkpoints", set()),
-        ("claims", {"scorecard", "report"}),
+        ("claims", {"scorecard", "figure", "report"}),
         *((f"comparison/{n}", set()) for n in ("figures", "measures", "page", "runs", "settings")),
+        ("clutter", RECORDING),
+        ("controls", {"scorecard", "figure", "report"}),
+        ("costs", NETWORK),
         ("configuration/blocks", set()),
         ("configuration/problems", set()),
         ("configuration/reference", set()),
@@ -263,29 +270,33 @@ def test_every_module_is_in_the_table() -> None:
         ("connections", NETWORK),
         ("decoding", DECODING),
         ("device_rendering", TRAINING),
+        ("design", {"scorecard", "figure", "report"}),
         ("devices", NETWORK),
         ("diagrams", {"figure", "report"}),
         ("downloads", SCENES | {"shards", "variants"}),
         ("distance", {"scorecard", "figure", "report"}),
         ("estimation", set()),
         ("evaluation", RECORDING),
-        ("examples", RECORDING),
+        ("examples", {"examples", "figure", "report"}),
         ("figure_list", {"figure", "report"}),
         ("figures", {"figure", "report"}),
         ("fingerprints", set()),
         ("interactions", NETWORK),
         ("job", set()),
         ("machine", set()),
+        ("measures", {"figure", "report"}),
         ("names", set()),
         ("network", NETWORK),
         ("origins", set()),
         ("pages", {"report"}),
         ("perturbation", PERTURBATION),
         ("pictures", {"figure", "report"}),
+        ("plotting", {"figure", "report"}),
         ("recording", RECORDING),
         ("records", set()),
         ("renderers", TRAINING),
         ("rendering", SCENES | {"variants"}),
+        ("renderings", END),
         ("report/descriptions", {"report"}),
         ("report/durations", {"report"}),
         ("report/headline", {"report"}),
@@ -294,7 +305,7 @@ def test_every_module_is_in_the_table() -> None:
         ("scene_reading", RECORDING),
         ("scene_writing", {"scenes", "variants", "decode_scenes"} | RECORDING),
         ("scenes", SCENES | {"variants"}),
-        ("scorecard", {"scorecard", "report"}),
+        ("scorecard", {"scorecard", "figure", "report"}),
         ("seeds", SCENES | {"variants"}),
         ("statistics", END),
         ("shards", SCENES | {"shards", "variants"}),
@@ -305,7 +316,7 @@ def test_every_module_is_in_the_table() -> None:
         ("terminal", set()),
         ("training", TRAINING),
         ("variables", {"scenes", "variants", "decode_scenes"} | RECORDING),
-        ("verdicts", {"scorecard", "report"}),
+        ("verdicts", {"scorecard", "figure", "report"}),
     ],
 )
 def test_a_changed_module_reruns_the_stages_that_use_it(

@@ -12,7 +12,7 @@ import pytest
 from recurrence import scorecard as cards
 from recurrence.scorecard import COLUMNS, summary
 from recurrence.statistics import Tables, load
-from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 
 PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
 REFUSED = {NOT_REPRODUCED, CANNOT_TELL}
@@ -219,9 +219,9 @@ def test_exchanged_interactions_are_not_the_published_pattern(scored: int, pertu
     rows = score(ours, scored, perturbed).set_index("claim")["verdict"]
     assert set(rows["c"]) <= REFUSED and set(rows["f"]) == {NOT_REPRODUCED}
     assert set(rows["distance"]) == {NOT_REPRODUCED}
-    lines = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged").split("\n")
+    lines = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged", []).split("\n")
     assert lines[1].startswith("The pattern is NOT the published one.")
-    lines = summary(score(as_ours()), ours.accuracy, "published").split("\n")
+    lines = summary(score(as_ours()), ours.accuracy, "published", []).split("\n")
     assert lines[1].startswith("The pattern is the published one")
 
 
@@ -369,8 +369,8 @@ def test_feedforward_alone_is_not_scored() -> None:
     )
     scorecard = score(tables)
     assert scorecard.empty
-    text = summary(scorecard, tables.accuracy, "smoke")
-    assert text.count("not tested") == 9
+    text = summary(scorecard, tables.accuracy, "smoke", [])
+    assert text.count("not tested") == 10
     assert "test accuracy, feedforward" in text
 
 
@@ -399,7 +399,21 @@ def test_summary_counts() -> None:
     ours = changed(
         "perturbation", "functional_importance", as_ours().perturbation["layer"] != "fc", 0.0
     )
-    text = summary(score(ours), ours.accuracy, "quick")
+    text = summary(score(ours), ours.accuracy, "quick", [])
     assert "Run 'quick'" in text
     assert "multiplicative  2 not reproduced" in text.split("(c)")[1].split("(d)")[0]
     assert "test accuracy, multiplicative: 0.812" in text
+
+
+def test_another_design_has_values_but_no_verdicts() -> None:
+    usual = score(as_ours())
+    rows = cards.score(as_ours(), PUBLISHED, 2_000, 5_000, comparable=False)
+    claimed = usual[usual["claim"].isin([*"abcdefg"])]
+    same = ["claim", "interaction", "quantity", "reproduced", "low", "high"]
+    pd.testing.assert_frame_equal(rows[same], claimed[same].reset_index(drop=True))
+    assert set(rows["verdict"]) == {NO_VERDICT}
+    assert rows["published"].isna().all()
+    lines = summary(rows, as_ours().accuracy, "quick", ["network.units"]).split("\n")
+    assert lines[1].startswith("This run is not of the paper's design")
+    assert "network.units" in lines[1]
+    assert not any(word in " ".join(lines) for word in ("not reproduced", "tests reproduced"))

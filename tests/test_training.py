@@ -12,6 +12,7 @@ import torch
 from blocks import SMALL, TRAINING, block_with
 from recurrence import devices, training
 from recurrence.configuration.blocks import Training
+from recurrence.interactions import interactions
 from recurrence.job import Progress
 from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
@@ -157,7 +158,7 @@ def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> 
         torch.testing.assert_close(p, q, atol=2e-5, rtol=1e-3, msg=name)
 
 
-@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+@pytest.mark.parametrize("interaction", interactions())
 @pytest.mark.parametrize("optimizer", ["soap", "adam"])
 def test_each_weight_has_one_optimizer_and_its_rate(interaction: str, optimizer: str) -> None:
     network = RecurrentNetwork(interaction, SMALL)
@@ -171,7 +172,9 @@ def test_each_weight_has_one_optimizer_and_its_rate(interaction: str, optimizer:
     assert sum(len(g["params"]) for each in made for g in each.param_groups) == len(of)
     for name, weight in network.named_parameters():
         from_fc = name.startswith("topdown.fc_to_")
-        soap = optimizer == "soap" and not from_fc and name.endswith("weight")
+        large = name == "feedforward.fc.weight" and interaction == "feedforward_parameters"
+        assert large == (max(weight.shape) > 2_048) or from_fc
+        soap = optimizer == "soap" and not (from_fc or large) and name.endswith("weight")
         assert of.pop(weight) == ("SOAP" if soap else "Adam", 0.25 if from_fc else 1.0), name
     assert not of
 

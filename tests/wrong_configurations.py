@@ -166,12 +166,14 @@ ALONE: list[tuple[str, Any, str]] = [
     (
         "run.interactions",
         ["aditive"],
-        "got 'aditive': should be 'multiplicative', 'additive' or 'feedforward'",
+        "got 'aditive': should be 'multiplicative', 'additive', 'feedforward', 'feedforward_parameters' or "
+        "'feedforward_arithmetic'",
     ),
     (
         "run.interactions",
         ["gated"],
-        "got 'gated': should be 'multiplicative', 'additive' or 'feedforward'",
+        "got 'gated': should be 'multiplicative', 'additive', 'feedforward', 'feedforward_parameters' or "
+        "'feedforward_arithmetic'",
     ),
     (
         "decoding.sources",

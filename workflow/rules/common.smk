@@ -16,9 +16,11 @@ os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), *known]))
 from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line
 from recurrence.configuration.problems import overlaid, require_plain_paths, require_writable
+from recurrence.design import departures
 from recurrence.figure_list import FIGURES
 from recurrence.fingerprints import fingerprint
 from recurrence.interactions import interactions
+from recurrence.names import PUBLISHED_INTERACTIONS
 from recurrence.records import problems
 from recurrence.source_files import watched_files
 from recurrence.terminal import JobLines, work
@@ -62,6 +64,9 @@ RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
 WHOLE = (
     "--allowed-rules" not in sys.argv
 )  # make compare allows one rule, for runs of any configuration
+# The interactions in the figures of input maps, with their first networks.
+SHOWN = [name for name in PUBLISHED_INTERACTIONS if name in config["run"]["interactions"]]
+DEPARTURES = departures(config)  # from the paper's design
 # The configuration in the report, without the keys that change no number.
 REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
 REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
@@ -90,6 +95,11 @@ def made_from(wildcards):
         "network": config["network"],
         "training": TRAINING,
     }
+
+
+def networks_shown():
+    """What the networks in the figures of input maps are made from, by interaction."""
+    return {name: made_from(SimpleNamespace(interaction=name, instance="1")) for name in SHOWN}
 
 
 def instances(file):
@@ -146,7 +156,12 @@ def figure_origins(wildcards):
     perturbed = {"perturbation": config["perturbation"], "perturbed": PERTURBED}
     origins = {
         "variants": {"data": IMAGES, "pair": PAIR, "scenes": PERTURBED, "seed": SEED},
-        "examples": names | {"test_scenes": TEST_SCENES, "record": RECORDING},
+        "examples": {
+            "networks": networks_shown(),
+            "test_scenes": TEST_SCENES,
+            "record": RECORDING,
+            "seed": SEED,
+        },
         "perturbation_example": names | perturbed,
     }
     return {name: origins[name] for name in FIGURES[wildcards.figure].files if name in origins}

@@ -6,7 +6,15 @@ from pathlib import Path
 HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
 TABLES = {
     name: f"{RUN}/tables/{name}.csv"
-    for name in ("accuracy", "decoding", "perturbation", "ablation", "clutter", "training")
+    for name in (
+        "accuracy",
+        "decoding",
+        "perturbation",
+        "ablation",
+        "clutter",
+        "answers",
+        "training",
+    )
 }
 PAGES = str(HERE / "workflow/report")
 PAGE_PARTS = expand(
@@ -21,13 +29,11 @@ PUBLISHED = {
 RUN_FILES = (
     TABLES
     | PUBLISHED
-    | {"variants": f"{RUN}/variants.h5", "parameters": f"{RUN}/tables/parameters.csv"}
-    | {"categories": f"{RUN}/tables/categories.csv"}
+    | {name: f"{RUN}/tables/{name}.csv" for name in ("distance", "parameters", "categories")}
+    | {"variants": f"{RUN}/variants.h5"}
+    | ({"examples": f"{RUN}/examples.h5"} if SHOWN else {})
 )
-NETWORK_FILES = {
-    "examples": "examples.h5",
-    "perturbation_example": "perturbation_example.h5",
-}
+NETWORK_FILES = {"perturbation_example": "perturbation_example.h5"}
 
 
 rule tables:
@@ -41,7 +47,7 @@ rule tables:
                 category="Tables",
                 labels={"table": name},
             )
-            for name, path in TABLES.items()
+            for name, path in [*TABLES.items(), ("renderings", f"{RUN}/tables/renderings.csv")]
         },
     log:
         f"{RUN}/logs/tables.log",
@@ -87,6 +93,7 @@ rule scorecard:
         # test scenes of each repeat behind one value
         scored=config["decoding"]["scenes"] - config["decoding"]["fit"],
         perturbed=config["perturbation"]["scenes"],
+        departures=DEPARTURES,
         code=code("scorecard"),
     message:
         "scorecard: tests of the paper's claims"
@@ -106,11 +113,11 @@ rule parameters:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        interaction=FIRST,
+        interactions=sorted(config["run"]["interactions"], key=interactions().index),
         network=config["network"],
         code=code("parameters"),
     message:
-        "parameters: the names and shapes of a network's parameters"
+        "parameters: the names, shapes and costs of the networks' parameters"
     script:
         "../scripts/parameters.py"
 
@@ -138,6 +145,7 @@ rule figure:
         "../../envs/recurrence.yaml"
     params:
         figures=config["figures"],
+        departures=DEPARTURES,
         made_from=figure_origins,
         caption=lambda wildcards: FIGURES[wildcards.figure].caption,
         code=code("figure"),
@@ -171,6 +179,7 @@ rule report:
         "../../envs/recurrence.yaml"
     params:
         config=REPORTED,
+        departures=DEPARTURES,
         # where benchmarks and records of jobs are; not tracked, as with data.files
         files=lambda wildcards, threads: [DATA, SCENES, RUN],
         code=code("report"),

@@ -14,7 +14,8 @@ rule record_network:
         accuracy=f"{NETWORK}/accuracy.csv",
         clutter=f"{NETWORK}/clutter.csv",
         ablation=f"{NETWORK}/ablation.csv",
-        examples=f"{NETWORK}/examples.h5",
+        answers=f"{NETWORK}/answers.csv",
+        scenes=f"{NETWORK}/scenes.csv",
     log:
         f"{RUN}/logs/record/{{interaction}}-{{instance}}.log",
     benchmark:
@@ -35,3 +36,31 @@ rule record_network:
         "record: {wildcards.interaction} network {wildcards.instance}"
     script:
         "../scripts/record_network.py"
+
+
+rule examples:
+    input:
+        **{name: f"{RUN}/{name}/instance1/model.safetensors" for name in SHOWN},
+        answers=[f"{RUN}/{name}/instance1/scenes.csv" for name in SHOWN],
+        test_scenes=test_scenes(config["record"]["scenes"]),
+    output:
+        f"{RUN}/examples.h5",
+    log:
+        f"{RUN}/logs/examples.log",
+    benchmark:
+        f"{RUN}/benchmarks/examples.tsv"
+    localrule: True
+    conda:
+        "../../envs/recurrence.yaml"
+    resources:
+        device=config["compute"]["device"],
+    params:
+        networks=lambda wildcards: networks_shown(),
+        test_scenes=TEST_SCENES,
+        record=RECORDING,
+        seed=SEED,
+        code=code("examples"),
+    message:
+        "examples: scenes in the figures of input maps"
+    script:
+        "../scripts/examples.py"

@@ -6,7 +6,9 @@ from recurrence.job import logged
 from recurrence.origins import require
 
 with logged(snakemake):
-    block = Figures(**snakemake.params.figures)
+    comparable = not snakemake.params.departures  # from the paper's design
+    published = snakemake.params.figures["published"] and comparable
+    block = Figures(**{**snakemake.params.figures, "published": published})
     for name, made_from in snakemake.params.made_from.items():
         require(snakemake.input.get(name, []), **made_from)
     figure = draw(snakemake.wildcards.figure, dict(snakemake.input.items()), block)

@@ -1,10 +1,18 @@
-"""Rule parameters: the names and shapes of a network's parameters, for a figure."""
+"""Rule parameters: the names, shapes and costs of the networks' parameters, and what the controls are matched in."""
+
+import pandas as pd
 
 from recurrence.configuration.blocks import Network
+from recurrence.costs import stated
 from recurrence.job import logged
 from recurrence.network import parameter_table
 from recurrence.storage import write_table
 
 with logged(snakemake):
-    network = Network(**snakemake.params.network)
-    write_table(snakemake.output[0], parameter_table(snakemake.params.interaction, network))
+    network, tables = Network(**snakemake.params.network), []
+    for interaction in snakemake.params.interactions:
+        table = parameter_table(interaction, network)
+        table.insert(0, "interaction", interaction)
+        tables.append(table)
+        print(stated(interaction, network))
+    write_table(snakemake.output[0], pd.concat(tables))

@@ -4,7 +4,6 @@ from recurrence import job, storage
 from recurrence.configuration.blocks import Recording
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.evaluation import evaluate
-from recurrence.examples import write_examples
 from recurrence.network import load_network
 from recurrence.origins import require
 from recurrence.recording import MANTISSA, recorder
@@ -30,4 +29,3 @@ with job.logged(snakemake):
         evaluation = evaluate(network, scenes, precision, recording, progress)
     for name, table in vars(evaluation).items():
         storage.write_table(output[name], table, **names)
-    write_examples(network, scenes.shards[0], output.examples, provenance)

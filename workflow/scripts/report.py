@@ -20,6 +20,7 @@ with logged(snakemake):
         files={
             Path(path).name for path in given if Path(path).parent == Path(given.scorecard).parent
         },
+        departures=snakemake.params.departures,
         config=config,
         provenance=provenance(config["run"]["seed"]),
     )

@@ -12,10 +12,12 @@ with logged(snakemake):
     ours = load(Path(snakemake.input.accuracy).parent)
     published = load(Path(snakemake.input.published_accuracy).parent)
     scenes = snakemake.params.scored, snakemake.params.perturbed
-    write_table(snakemake.output.distance, distances(ours, published, *scenes))
-    scorecard = score(ours, published, *scenes)
+    departures = snakemake.params.departures
+    distance = distances(ours, published, *scenes)
+    write_table(snakemake.output.distance, distance.iloc[:0] if departures else distance)
+    scorecard = score(ours, published, *scenes, comparable=not departures)
     write_table(snakemake.output.table, scorecard)
-    text = summary(scorecard, ours.accuracy, snakemake.params.run)
+    text = summary(scorecard, ours.accuracy, snakemake.params.run, departures)
     with atomic(snakemake.output.text) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(text)

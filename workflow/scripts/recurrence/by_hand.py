@@ -176,9 +176,12 @@ class Run:
             )
         return read_table(self.folder / "tables" / f"{name}.csv")
 
-    def examples(self, interaction: str, instance: int = 1) -> Scenes:
-        """The example scenes that a network's folder has. They need no source images."""
-        with open_hdf5(self._network(interaction, instance) / "examples.h5") as file:
+    def examples(self) -> Scenes:
+        """The example scenes that the run's folder has, those of the figures first. They need no source images.
+
+        Raises ``OSError`` if the run has none, as one with feedforward networks alone.
+        """
+        with open_hdf5(self.folder / "examples.h5") as file:
             scenes, clean = (
                 torch.from_numpy(file[name][:])[:, None] for name in ("scenes", "clean")
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path as Outline
 
 from recurrence.configuration.blocks import Figures
@@ -41,8 +41,9 @@ class Connection:
 
 
 def connections(parameters: str | Path) -> tuple[list[Connection], int]:
-    """Read the connections of a network, and the number of its parameters, from its table of parameters."""
+    """Read the connections of the first network of a table of parameters, and the number of its parameters."""
     table = read_table(parameters)
+    table = table[table["interaction"] == table["interaction"].iloc[0]]
     shapes = {
         name: tuple(map(int, shape.split(" x ")))
         for name, shape in zip(table["parameter"], table["shape"], strict=True)
@@ -253,10 +254,16 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
     _label(axes, WIDTH - 0.25, y, f"{parameters / 1e6:.1f} million parameters", size=7, ha="right")
 
 
+def _frame(axes: Axes, x: float, y: float, side: float) -> None:
+    """Mark the target's place."""
+    axes.add_patch(Rectangle((x, y), side, side, fill=False, ec="#E69F00", lw=1.3, zorder=4))
+
+
 def idea(files: Files, block: Figures) -> Figure:
     """Draw the idea, with a real scene: information orthogonal to category helps (1)."""
     with open_hdf5(files["variants"]) as file:
-        scene = file["original"][0]
+        scene, labels = file["original"][0], file["labels/original"]
+        right, below = (int(labels[f"location_{axis}"][0]) for axis in ("horizontal", "vertical"))
     figure, axes = _canvas(2.6)
     side, y = 1.25, 0.38
     middle = y + side / 2
@@ -270,7 +277,9 @@ def idea(files: Files, block: Figures) -> Figure:
         aspect="auto",
     )
     axes.set(xlim=(0, WIDTH), ylim=(0, 2.6))
-    _label(axes, 0.2 + side / 2, y - 0.14, "a cluttered scene", size=7)
+    half = side / 2
+    _frame(axes, 0.2 + half * right + 0.01, y + half * (1 - below) + 0.01, half - 0.02)
+    _label(axes, 0.2 + half, y - 0.2, "a cluttered scene,\nits target framed", size=7)
     lefts, width, height = (2.0, 3.15, 4.3), 0.72, 0.8
     for x, name in zip(lefts, ("early\nlayers", "middle\nlayers", "late\nlayers"), strict=True):
         _box(axes, x, middle - height / 2, width, height)

@@ -42,12 +42,11 @@ class Distance:
 
     @classmethod
     def between(cls, one: "pd.Series[float]", other: "pd.Series[float]") -> "Distance":
-        """The distance over the cells of ``one``. Constant values have correlation 0."""
+        """The distance over the cells of ``one``. Constant values have no correlation: nan."""
         other = other.reindex(one.index)
-        flat = one.std() == 0 or other.std() == 0
-        return cls(
-            float((one - other).abs().mean()), 0.0 if flat else float(one.corr(other, "pearson"))
-        )
+        flat = one.nunique() < 2 or other.nunique() < 2
+        correlation = float("nan") if flat else float(one.corr(other, "pearson"))
+        return cls(float((one - other).abs().mean()), correlation)
 
 
 def cells(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
@@ -74,8 +73,8 @@ def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> p
     ``sampling_noise`` is the mean absolute difference that a network with exactly the published means
     would have, as the number of test scenes is finite: ``scored`` and ``perturbed`` in a repeat.
     ``within`` says whether a network is no farther away than the worst published one. It is empty if
-    the noise is more than :data:`TOLERABLE_NOISE` of the published distance, or if a published cell
-    is missing.
+    the noise is more than :data:`TOLERABLE_NOISE` of the published distance, if a published cell
+    is missing, or if only the correlation could tell and there is none, as all values are equal.
     """
     tables = {
         "decoding": (ours.decoding, published.decoding, scored),
@@ -111,12 +110,12 @@ def _distances(
             continue
         distance = Distance.between(network, mean)
         published_difference = max(one.difference for one in worst)
-        published_correlation = min(one.correlation for one in worst)
+        published_correlation = float(pd.Series([one.correlation for one in worst]).min())
         noise = MEAN_DEVIATE * float(errors[instance].reindex(network.index).mean())
-        within: bool | None = (
-            distance.difference <= published_difference
-            and distance.correlation >= published_correlation
-        )
+        near = distance.difference <= published_difference
+        within: bool | None = near and distance.correlation >= published_correlation
+        if near and np.isnan(distance.correlation):
+            within = None
         if len(network) < len(reference) or not noise <= TOLERABLE_NOISE * published_difference:
             within = None
         figures = (distance.difference, distance.correlation)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
+from recurrence.answers import AnswerCounts
+from recurrence.clutter import clutter_left, clutter_table, energy_outside
 from recurrence.connections import fixed_parameters
 from recurrence.network import RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.recording import Recorder
@@ -22,22 +23,24 @@ if TYPE_CHECKING:
     from recurrence.job import Progress
 
 BATCH = 50  # scenes
-TARGET_THRESHOLD = 0.1  # a pixel of the clean image above this is part of the target
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Three tables, without the columns that name the network.
+    """Five tables, without the columns that name the network.
 
-    ``accuracy`` has image, n, accuracy; ``clutter`` has timestep, energy_outside, relative, n;
+    ``accuracy`` has image, n, accuracy; ``clutter`` is as :func:`recurrence.clutter.clutter_table` says;
     ``ablation`` has n, accuracy_intact, accuracy_ablated, the numbers of scenes that are answered
     right with the connection alone and without it alone (intact_only, ablated_only), and no rows if
-    there is no fc lateral connection.
+    there is no fc lateral connection. ``answers`` is as :meth:`recurrence.answers.AnswerCounts.table` says;
+    ``scenes`` has scene (its number), category, answer, clutter_left.
     """
 
     accuracy: pd.DataFrame
     clutter: pd.DataFrame
     ablation: pd.DataFrame
+    answers: pd.DataFrame
+    scenes: pd.DataFrame
 
 
 def evaluate(
@@ -53,7 +56,7 @@ def evaluate(
     if lateral:
         del ablated.lateral["fc"]
     correct = dict.fromkeys(("cluttered", "clean", "ablated", "intact_only", "ablated_only"), 0)
-    outside = np.zeros(network.timesteps)
+    answers, shares, given = AnswerCounts(), [], []
     with (
         torch.inference_mode(),
         mixed_precision(network.device, precision),
@@ -62,9 +65,12 @@ def evaluate(
     ):
         for batch in scenes.batches(BATCH):
             recorder.write_labels(batch)
-            cluttered, clean, category = (
-                torch.from_numpy(each).to(network.device)
-                for each in (batch.scenes, batch.clean, batch.labels["category"].astype(np.int64))
+            cluttered, clean = (
+                torch.from_numpy(each).to(network.device) for each in (batch.scenes, batch.clean)
+            )
+            category, horizontal, vertical = (
+                torch.from_numpy(batch.labels[name].astype(np.int64)).to(network.device)
+                for name in ("category", "location_horizontal", "location_vertical")
             )
             # One trajectory at a time, as they take most of the memory.
             run = network(clean)
@@ -75,7 +81,9 @@ def evaluate(
             recorder.write("cluttered", batch.where, run)
             intact = _right(run, category)
             correct["cluttered"] += int(intact.sum())
-            outside += energy_outside(run, clean).sum(0).cpu().numpy()
+            shares.append(energy_outside(run, clean, horizontal, vertical).cpu())
+            given.append(torch.stack([category, run.logits.argmax(1)], 1).cpu())
+            answers.add(network, run, category)
             del run
             if lateral:
                 right = _right(ablated(cluttered), category)
@@ -84,23 +92,24 @@ def evaluate(
                 correct["ablated_only"] += int((right & ~intact).sum())
             if progress.due():
                 progress.show(batch.where.stop)
-    return _tables(correct, outside, scenes.count, lateral)
+    energy = torch.cat(shares).double().numpy()
+    categories = pd.DataFrame(torch.cat(given).numpy(), columns=["category", "answer"])
+    numbered = categories.rename_axis("scene").reset_index()
+    accuracy, ablation = _counted(correct, scenes.count, lateral)
+    return Evaluation(
+        accuracy,
+        clutter_table(energy),
+        ablation,
+        answers.table(),
+        numbered.assign(clutter_left=clutter_left(energy)),
+    )
 
 
-def _tables(
-    correct: dict[str, int], outside: npt.NDArray[np.float64], n: int, lateral: bool
-) -> Evaluation:
-    """Make the tables from counts of right answers and summed energies outside the target."""
+def _counted(correct: dict[str, int], n: int, lateral: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the tables ``accuracy`` and ``ablation`` from counts of right answers."""
     accuracy = [
         {"image": image, "n": n, "accuracy": correct[image] / n} for image in ("cluttered", "clean")
     ]
-    energy = outside / n
-    clutter = {
-        "timestep": range(1, len(energy) + 1),
-        "energy_outside": energy,
-        "relative": energy / energy[0],
-        "n": n,
-    }
     ablation = {
         "n": n,
         "accuracy_intact": correct["cluttered"] / n,
@@ -108,21 +117,9 @@ def _tables(
         "intact_only": correct["intact_only"],
         "ablated_only": correct["ablated_only"],
     }
-    return Evaluation(
-        pd.DataFrame(accuracy),
-        pd.DataFrame(clutter),
-        pd.DataFrame([ablation] if lateral else [], columns=list(ablation)),
-    )
+    rows = [ablation] if lateral else []
+    return pd.DataFrame(accuracy), pd.DataFrame(rows, columns=list(ablation))
 
 
 def _right(trajectory: Trajectory, category: Tensor) -> Tensor:
     return trajectory.logits.argmax(1) == category
-
-
-def energy_outside(trajectory: Trajectory, clean: Tensor) -> Tensor:
-    """The share of the input map's energy (sum of squares) outside the target, (batch, timesteps)."""
-    outside = clean <= TARGET_THRESHOLD
-    energy = [activity.maps["input"].square() for activity in trajectory.activities]
-    return torch.stack(
-        [(e * outside).sum((1, 2, 3)) / e.sum((1, 2, 3)).clamp(min=1e-9) for e in energy], 1
-    )

@@ -30,13 +30,24 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+SHOWN_SCENES = (
+    "The scenes are the most typical ones: of the recorded test scenes that the first networks of both interactions "
+    "name correctly, those whose reduction of clutter (1 minus the share of the input map's energy outside the target "
+    "at the last timestep, relative to t = 1; mean over both networks) is nearest to its median."
+)
+SHOWN_PERTURBATION = (
+    "The scene is the first of 50 scenes of the perturbation experiment that the first network names correctly "
+    "undisturbed and under the control, but not under the systematic perturbation. An orange frame marks the target's "
+    "place, a red one the map that the replaced flow arrives at. Conv1 and flow: mean over channels."
+)
+
 FIGURES = {
     "1": Entry(
         "The idea",
         "Where an object is, how large it is and how it is turned say nothing about its "
         "category. Yet a recurrent network keeps this category-orthogonal information in every "
         "layer and sends it back along its recurrent connections. There it helps to separate the "
-        "target from the clutter.",
+        "target from the clutter. A frame marks the target's place.",
         function="idea",
         files=("variants",),
     ),
@@ -51,14 +62,16 @@ FIGURES = {
     "2B": Entry(
         "Scenes and their variants",
         "Two scenes and their altered copies. The perturbation experiment takes recurrent flow "
-        "from such copies. Everything else in a scene stays the same.",
+        "from such copies. Everything else in a scene stays the same. A frame marks the target's place; under each "
+        "copy: the old value and the new one.",
         function="variants",
-        files=("variants",),
+        files=("variants", "categories"),
     ),
     "3A": Entry(
         "What can be decoded from activations, multiplicative network",
         "Accuracy of decoding from each layer's activations at each timestep. Bands: 95 % "
-        "intervals over network instances. Thin lines: published means. Dotted: chance.",
+        "intervals over network instances. Dashed lines and pale bands: the published networks. Dotted: chance. "
+        "The axes are those of figure S2A; that of category begins at 0, the others below their chance of 50 %.",
         function="decoding",
         files=("decoding", "published_decoding"),
         options={"source": "activation", "interactions": ("multiplicative",)},
@@ -66,24 +79,24 @@ FIGURES = {
     "3B": Entry(
         "The input map over time, multiplicative network",
         "The input layer's activations at each timestep, and the target alone. A frame marks "
-        "the target's place. Under each row: the true class and the network's answer.",
+        f"the target's place. Under each row: the true class and the network's answer. {SHOWN_SCENES}",
         function="input_maps",
         files=("examples", "categories"),
         options={"interaction": "multiplicative"},
     ),
     "4A": Entry(
         "A perturbation",
-        "One scene of the perturbation experiment: the recurrent flow to one layer at one "
-        "timestep, and the input map over time. Above: undisturbed. Below: the flow is replaced "
-        "with the flow for the altered scene.",
+        "The recurrent flow to one layer at one timestep, and the maps of input and conv1 over time. Above: "
+        f"undisturbed. Below: the flow is replaced with that of the altered scene. {SHOWN_PERTURBATION}",
         function="perturbation_example",
         files=("perturbation_example", "categories"),
         options={"interaction": "multiplicative", "kind": "systematic"},
     ),
     "4B": Entry(
         "Its control",
-        "The same scene with the control perturbation: the same changes of the flow, but "
-        "permuted over its elements. They keep their size and lose their content.",
+        "The scene of figure 4A with the control perturbation: the same changes of the flow, but "
+        "permuted over its elements. They keep their size and lose their content. "
+        f"{SHOWN_PERTURBATION}",
         function="perturbation_example",
         files=("perturbation_example", "categories"),
         options={"interaction": "multiplicative", "kind": "control"},
@@ -92,8 +105,8 @@ FIGURES = {
         "What the perturbation of location costs",
         "Test accuracy of the multiplicative network when the recurrent flow to one layer at "
         "one timestep carries the wrong location (systematic), or an equally large change "
-        "without content (control). Bands: 95 % intervals over network instances. Thin lines: "
-        "published means.",
+        "without content (control). Bands: 95 % intervals over network instances. Dashed lines and "
+        "pale bands: the published networks. Dotted: chance.",
         function="accuracies",
         files=("perturbation", "published_perturbation"),
         options={"interaction": "multiplicative"},
@@ -102,7 +115,7 @@ FIGURES = {
         "Functional importance, multiplicative network",
         "How much more accuracy the systematic perturbation costs than its control, as a "
         "fraction of the original accuracy, for each layer, timestep and variable. Bars: 95 % "
-        "intervals over network instances. Thin lines: published means.",
+        "intervals over network instances. Dashes and pale bars: the published networks.",
         function="importance",
         files=("perturbation", "published_perturbation"),
         options={"interaction": "multiplicative"},
@@ -110,21 +123,22 @@ FIGURES = {
     "S1": Entry(
         "What can be decoded from the recurrent flow",
         "Accuracy of decoding from the recurrent flow to each layer at each timestep. Bands: "
-        "95 % intervals over network instances. Thin lines: published means. Dotted: chance.",
+        "95 % intervals over network instances. Dashed lines and pale bands: the published networks. "
+        "Dotted: chance.",
         function="decoding",
         files=("decoding", "published_decoding"),
         options={"source": "recurrent_flow", "interactions": PUBLISHED_INTERACTIONS},
     ),
     "S2A": Entry(
         "What can be decoded from activations, additive network",
-        "As figure 3A, for the additive network.",
+        "As figure 3A, for the additive network, and with the same axes.",
         function="decoding",
         files=("decoding", "published_decoding"),
         options={"source": "activation", "interactions": ("additive",)},
     ),
     "S2B": Entry(
         "The input map over time, additive network",
-        "As figure 3B, for the additive network.",
+        "As figure 3B, for the additive network and with the same scenes.",
         function="input_maps",
         files=("examples", "categories"),
         options={"interaction": "additive"},
@@ -137,11 +151,56 @@ FIGURES = {
         options={"interaction": "additive"},
     ),
     "S3": Entry(
-        "More input maps, multiplicative network",
-        "As figure 3B, with more scenes.",
-        function="input_maps",
+        "More input maps, both networks",
+        "As figures 3B and S2B, with the scenes that come next: the same scenes in both networks.",
+        function="more_input_maps",
         files=("examples", "categories"),
-        options={"interaction": "multiplicative", "more": True},
+        options={"interactions": PUBLISHED_INTERACTIONS},
+    ),
+    "4D_renderings": Entry(
+        "Two readings of the perturbation",
+        "The altered copies of scale and orientation can be read in two ways. Opposite, as the paper says: the "
+        "target gets the other value. Compounded, as the released script has it, from which the published numbers "
+        "are: the target is transformed once more, and ends near the middle of both values. Functional importance "
+        "with both; bars: 95 % intervals over network instances. The copies "
+        "of location and category are the same in both. tables/renderings.csv has what the compounded copies lose.",
+        function="renderings",
+        files=("perturbation",),
+    ),
+    "answers": Entry(
+        "When the answer is there",
+        "The trained output layer, when what it sees of fc is cut: up to timestep t, or timestep t alone (the rest is "
+        "set to 0). Left and middle: accuracy over all test scenes. Right: its confidence (the softmax of the "
+        "category that it chooses by then), for scenes that the whole network names correctly in the end and for the "
+        "others. Bands: 95 % intervals over network instances. Dotted grey: chance.",
+        function="answers",
+        files=("answers",),
+    ),
+    "clutter": Entry(
+        "Clutter left at the input",
+        "The share of the input map's energy (sum of squares) outside the target, relative to t = 1: mean over all "
+        "recorded test scenes, in the whole map, in the target's quadrant (which holds one other object) and "
+        "in the three others. Bands: 95 % intervals over network instances; tables/clutter.csv has the standard error "
+        "that the number of scenes leaves.",
+        function="clutter",
+        files=("clutter",),
+    ),
+    "controls": Entry(
+        "Recurrent networks and feedforward controls",
+        "Test accuracy of all networks of this run, and what they cost: parameters, and multiply-accumulates for one "
+        "scene. Feedforward: without recurrent connections. Two more controls are feedforward networks whose layers "
+        "are wider, by one factor: with as many parameters as the recurrent networks, or with as much arithmetic. "
+        "Trained by the same recipe on as many scenes. Grey points: networks; bars: 95 % intervals over "
+        "them; dashes: the published networks.",
+        function="controls",
+        files=("accuracy", "parameters", "published_accuracy"),
+    ),
+    "3A_controls": Entry(
+        "What can be decoded from activations, with the feedforward controls",
+        "As figure 3A, for all interactions that this run has. Nothing changes over time in a feedforward network.",
+        function="decoding",
+        files=("decoding", "published_decoding"),
+        options={"source": "activation", "interactions": ()},
     ),
     "distance": Entry(
         "Distance from the published networks",
@@ -149,10 +208,13 @@ FIGURES = {
         "activations at t = 1 to 4 and recurrent flow at t = 2 to 4) and of functional "
         "importance (altered copies as in the released script), against those of this run. "
         "Markers: means over networks; thin lines: from the lowest network of this run to the "
-        "highest. Below: the mean absolute difference and the correlation r of each network "
-        "of this run with the published means, from the nearest to the farthest, and those of "
+        "highest. Below: the mean absolute difference and the correlation of the networks of "
+        "this run with the published means, from the nearest to the farthest, and the worst of "
         "the published networks, each left out and compared with the mean of the others.",
         function="distances",
-        files=("decoding", "published_decoding", "perturbation", "published_perturbation"),
+        files=(
+            "distance",
+            *("decoding", "published_decoding", "perturbation", "published_perturbation"),
+        ),
     ),
 }

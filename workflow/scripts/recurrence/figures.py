@@ -9,20 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style as mpl_style
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recurrence import diagrams, pictures
+from recurrence import diagrams, measures, pictures
 from recurrence.configuration.blocks import Figures
-from recurrence.diagrams import WIDTH, Files, lacking
-from recurrence.distance import QUANTITIES, Distance, cells, left_out
+from recurrence.diagrams import WIDTH, Files, lacking, notice
+from recurrence.distance import QUANTITIES, cells
 from recurrence.figure_list import FIGURES
 from recurrence.names import AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.plotting import (
+    DOTTED,
+    LAYER_STYLE,
+    TIME_COLOURS,
+    chance_handle,
+    held,
+    legend,
+    line,
+    networks_handle,
+    percent,
+    points,
+    published_handle,
+    timestep_axis,
+    variable_axis,
+)
 from recurrence.statistics import bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
@@ -49,15 +62,7 @@ STYLE: list[str | Path | dict[str, Any]] = [
     "default",
     OWN_STYLE,
 ]  # whatever the user's settings are
-# Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
-LAYER_STYLE: dict[Any, Any] = {
-    "input": ("#0072B2", "o"),
-    "conv1": ("#E69F00", "s"),
-    "conv2": ("#009E73", "^"),
-    "fc": ("#CC79A7", "D"),
-}
-TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", "#0072B2", "#0b1d2e"])
-ORIGINAL, SYSTEMATIC, CONTROL = "#000000", "#D55E00", "#56B4E9"
+ORIGINAL, SYSTEMATIC, CONTROL = "#c8c8c8", "#D55E00", "#0072B2"
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
@@ -83,49 +88,9 @@ def words(figure: Figure) -> list[str]:
 def draw(name: str, files: Files, block: Figures) -> Figure:
     """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they contain."""
     figure = FIGURES[name]
-    functions = {**vars(diagrams), **vars(pictures), **globals()}
+    functions = {**vars(diagrams), **vars(pictures), **vars(measures), **globals()}
     with mpl_style.context(STYLE):
         return functions[figure.function](files, block, **figure.options)
-
-
-def percent(axes: Axes) -> None:
-    """Label the y axis of fractions in per cent."""
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
-
-
-def _line(
-    axes: Axes, rows: pd.DataFrame, published: pd.DataFrame | None, colour: str, marker: str = "o"
-) -> None:
-    """Draw a line over ``timestep`` with its band, and published means as a thin dashed line behind."""
-    if published is not None and len(published):
-        means = published.sort_values("timestep")
-        axes.plot(
-            means["timestep"],
-            means["mean"],
-            color=colour,
-            lw=0.8,
-            ls=(0, (4, 2)),
-            alpha=0.9,
-            zorder=2,
-        )
-    rows = rows.sort_values("timestep")
-    axes.fill_between(
-        rows["timestep"], rows["low"], rows["high"], color=colour, alpha=0.22, lw=0, zorder=1
-    )
-    axes.plot(rows["timestep"], rows["mean"], color=colour, marker=marker, zorder=3)
-
-
-def _timesteps(axes: Axes, timesteps: Sequence[int]) -> None:
-    axes.set_xticks(timesteps)
-    axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
-
-
-def _published_handle(block: Figures) -> list[Line2D]:
-    return (
-        [Line2D([], [], color="0.35", lw=0.8, ls=(0, (4, 2)), label="published")]
-        if block.published
-        else []
-    )
 
 
 def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
@@ -135,47 +100,52 @@ def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
 
 
 def decoding(files: Files, block: Figures, source: str, interactions: Sequence[str]) -> Figure:
-    """Decoding accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A)."""
-    ours = {name: _decoding_bands(files["decoding"], source, name) for name in interactions}
-    ours = {name: frame for name, frame in ours.items() if len(frame)}
+    """Decoding accuracy: columns are variables, rows interactions, lines layers (3A, S1, S2A, 3A_controls).
+
+    Without ``interactions`` all of the run are shown.
+    """
+    present = list(map(str, read_table(files["decoding"])["interaction"].unique()))
+    interactions = interactions or present
+    everything = {name: _decoding_bands(files["decoding"], source, name) for name in present}
+    ours = {name: everything[name] for name in interactions if len(everything.get(name, ()))}
     if not ours:
         what = f"decoders ({source.replace('_', ' ')}, cluttered scenes)"
         return lacking(" or ".join(interactions), what)
+    # The same axes whatever interactions are shown.
+    whole = pd.concat(everything.values())
+    timesteps = sorted({t for frame in ours.values() for t in frame["timestep"]})
     variables = ("category", *AUXILIARY)
     figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * len(ours)), layout="constrained")
     panels = figure.subplots(len(ours), len(variables), squeeze=False)
-    for number, (interaction, frame) in enumerate(ours.items()):
-        row = panels[number]
-        published = (
-            _decoding_bands(files["published_decoding"], source, interaction)
-            if block.published
-            else None
-        )
-        timesteps = sorted(frame["timestep"].unique())
+    for row, (interaction, frame) in zip(panels, ours.items(), strict=True):
+        before = pd.DataFrame(columns=frame.columns)
+        if block.published:
+            before = _decoding_bands(files["published_decoding"], source, interaction)
+            before = before[before["timestep"].isin(timesteps)]
         for axes, variable in zip(row, variables, strict=True):
-            axes.axhline(CHANCE[variable], color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+            axes.axhline(CHANCE[variable], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
             for layer, style in LAYER_STYLE.items():
                 cell = {"layer": layer, "variable": variable}
-                here = None if published is None else select(published, **cell)
-                if here is not None:
-                    here = here[here["timestep"].isin(timesteps)]
-                _line(axes, select(frame, **cell), here, *style)
-            lowest = float(select(frame, variable=variable)["mean"].min())
+                line(axes, held(select(frame, **cell), timesteps), select(before, **cell), *style)
+            lowest = float(select(whole, variable=variable)["mean"].min())
             axes.set_ylim(0 if variable == "category" else min(0.45, lowest - 0.02), 1)
-            _timesteps(axes, timesteps)
+            timestep_axis(axes, timesteps)
             percent(axes)
-            if number == 0:
-                axes.set_title(variable)
-            if number == len(ours) - 1:
-                axes.set_xlabel("timestep")
-        label = f"{interaction}\n" if len(interactions) > 1 else ""
-        row[0].set_ylabel(f"{label}decoding accuracy (%)")
+        name = [*interaction.split("_")] if len(interactions) > 1 else []
+        row[0].set_ylabel("\n".join([*name, "decoding accuracy (%)"]))
+    for axes, variable in zip(panels[0], variables, strict=True):
+        axes.set_title(variable)
+    for axes in panels[-1]:
+        axes.set_xlabel("timestep")
     handles = [
         Line2D([], [], color=c, marker=m, label=layer) for layer, (c, m) in LAYER_STYLE.items()
     ]
-    handles += _published_handle(block)
-    handles.append(Line2D([], [], color="0.45", lw=0.9, ls=(0, (1, 1.5)), label="chance"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2)
+    handles += [
+        *published_handle(block),
+        chance_handle(),
+        networks_handle(pd.concat(ours.values())),
+    ]
+    legend(figure, handles)
     return figure
 
 
@@ -185,118 +155,122 @@ def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame
     return bands(per_instance(frame, keys, value), keys, value)
 
 
+def _without_answers(interaction: str) -> Figure:
+    return notice(
+        f"The {interaction} networks of this run name none of the perturbed scenes correctly,\n"
+        "so that no functional importance can be computed."
+    )
+
+
 def accuracies(files: Files, block: Figures, interaction: str) -> Figure:
     """Accuracy of original, systematic and control for location, by layer (4C)."""
-    variable = "location"
-    figure = Figure(figsize=(WIDTH, 2.35), layout="constrained")
+    columns = ("perturbation", "published_perturbation")
+    found = {
+        kind: [
+            select(
+                _perturbation_bands(files[name], interaction, f"accuracy_{kind}"),
+                variable="location",
+            )
+            for name in columns
+        ]
+        for kind in ("original", "control", "systematic")
+    }
+    original = found["original"][0]
+    if original.empty:
+        return lacking(interaction)
+    if not original["mean"].any():
+        return _without_answers(interaction)
+    timesteps = sorted(original["timestep"].unique())
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
     handles = []
-    for kind, colour, marker in (
-        ("original", ORIGINAL, ""),
-        ("control", CONTROL, "s"),
-        ("systematic", SYSTEMATIC, "^"),
-    ):
-        ours, published = (
-            select(
-                _perturbation_bands(files[path], interaction, f"accuracy_{kind}"),
-                variable=variable,
-            )
-            for path in ("perturbation", "published_perturbation")
-        )
-        if ours.empty:
-            return lacking(interaction)
-        timesteps = sorted(ours["timestep"].unique())
-        published = published[published["timestep"].isin(timesteps)]
-        handles.append(Line2D([], [], color=colour, marker=marker, label=kind))
+    wide: dict[str, Any] = {"lw": 5, "zorder": 0, "solid_capstyle": "butt"}
+    kinds: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("original", ORIGINAL, "", wide),
+        ("control", CONTROL, "s", {}),
+        ("systematic", SYSTEMATIC, "^", {}),
+    )
+    for kind, colour, marker, how in kinds:
+        ours, before = found[kind]
+        before = before[before["timestep"].isin(timesteps)]
+        handles.append(Line2D([], [], color=colour, marker=marker, label=kind, **how))
         for axes, layer in zip(panels, LAYERS, strict=True):
-            _line(
-                axes,
-                select(ours, layer=layer),
-                select(published, layer=layer) if block.published else None,
-                colour,
-                marker,
-            )
-            axes.set_title(layer)
-            axes.set_xlabel("timestep of perturbation")
-            _timesteps(axes, timesteps)
+            published = select(before, layer=layer) if block.published else None
+            line(axes, select(ours, layer=layer), published, colour, marker, **how)
+    for axes, layer in zip(panels, LAYERS, strict=True):
+        axes.axhline(CHANCE["category"], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+        axes.set_title(layer)
+        axes.set_xlabel("timestep of perturbation")
+        timestep_axis(axes, timesteps)
     panels[0].set_ylim(0, 1)
-    panels[0].set_ylabel("test accuracy (%)")
+    panels[0].set_ylabel("test accuracy (%),\nlocation perturbed")
     percent(panels[0])
-    handles += _published_handle(block)
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.supxlabel(
+        "functional importance of location = (control \u2212 systematic) / original", fontsize=7.5
+    )
+    legend(figure, [*handles, *published_handle(block), chance_handle(), networks_handle(original)])
     return figure
 
 
 def importance(files: Files, block: Figures, interaction: str) -> Figure:
-    """Functional importance: a panel per layer, variables on x, a line per timestep (4D, S2C)."""
+    """Functional importance: a panel per layer, variables on x, a marker per timestep (4D, S2C)."""
     ours, published = (
         _perturbation_bands(files[path], interaction, "functional_importance")
         for path in ("perturbation", "published_perturbation")
     )
     if ours.empty:
         return lacking(interaction)
-    variables = ("location", "orientation", "scale", "category")
+    if ours["mean"].isna().all():
+        return _without_answers(interaction)
     timesteps = sorted(ours["timestep"].unique())
-    published = published[published["timestep"].isin(timesteps)]
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
     handles = []
     for number, timestep in enumerate(timesteps):
         colour = TIME_COLOURS(number / max(1, len(timesteps) - 1))
-        shift = 0.14 * (number - (len(timesteps) - 1) / 2)
+        shift = 0.16 * (number - (len(timesteps) - 1) / 2)
         marker = "os^Dvp"[number % 6]
         for axes, layer in zip(panels, LAYERS, strict=True):
             rows, before = (
                 frame[(frame["layer"] == layer) & (frame["timestep"] == timestep)]
-                .set_index("variable")
-                .reindex(variables)
                 for frame in (ours, published)
             )
-            x = np.arange(len(variables)) + shift
-            if block.published:
-                axes.plot(x, before["mean"], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
-            reach = np.nan_to_num([rows["mean"] - rows["low"], rows["high"] - rows["mean"]])
-            axes.errorbar(
-                x,
-                rows["mean"],
-                reach,
-                color=colour,
-                marker=marker,
-                elinewidth=1.1,
-                lw=1.2,
-                zorder=3,
-            )
-        handles.append(Line2D([], [], color=colour, marker=marker, label=f"t = {timestep}"))
+            points(axes, rows, before if block.published else None, shift, colour, marker)
+        handles.append(Line2D([], [], color=colour, marker=marker, ls="", label=f"t = {timestep}"))
     for axes, layer in zip(panels, LAYERS, strict=True):
-        axes.axhline(0, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
         axes.set_title(layer)
-        axes.set_xticks(
-            range(len(variables)), variables, rotation=35, ha="right", rotation_mode="anchor"
-        )
-        axes.set_xlim(-0.4, len(variables) - 0.6)
+        variable_axis(axes)
     panels[0].set_ylabel("functional importance")
-    handles += _published_handle(block)
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    before = published_handle(block, "_") if len(published) else []
+    legend(figure, [*handles, *before, networks_handle(ours)])
     return figure
 
 
 def distances(files: Files, block: Figures) -> Figure:
     """All cells, ours against published: rows are quantities, columns interactions (distance)."""
-    figure = Figure(figsize=(WIDTH, 6.9), layout="constrained")
+    distance = read_table(files["distance"])
+    if distance.empty:
+        return notice(
+            "This run is not compared with the published networks: it has none of their "
+            "interactions,\nor its scenes, timesteps or connections are not the paper's."
+        )
+    figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
     panels = figure.subplots(2, 2)
     for row, quantity, name in zip(panels, QUANTITIES, ("decoding", "perturbation"), strict=True):
         tables = [read_table(files[key]) for key in (name, f"published_{name}")]
         for axes, interaction in zip(row, PUBLISHED_INTERACTIONS, strict=True):
             _scatter(axes, *(cells(table, quantity, interaction) for table in tables))
             axes.set_title(f"{quantity}, {interaction}")
-            axes.set_xlabel("published")
+            rows = select(distance, quantity=quantity, interaction=interaction)
+            axes.set_xlabel("published" + (_in_words(rows) if len(rows) else ""))
         row[0].set_ylabel("this run")
     handles = [
         Line2D([], [], color=colour, marker=marker, lw=0, label=layer)
         for layer, (colour, marker) in LAYER_STYLE.items()
     ]
-    handles.append(Line2D([], [], color="0.45", lw=0.9, ls=(0, (1, 1.5)), label="equal"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    handles.append(Line2D([], [], color="0.45", lw=0.9, ls=DOTTED, label="equal"))
+    networks = distance.groupby(["quantity", "interaction"]).size().rename("instances")
+    legend(figure, [*handles, networks_handle(networks.to_frame())])
     return figure
 
 
@@ -307,28 +281,28 @@ def _scatter(axes: Axes, ours: pd.DataFrame, published: pd.DataFrame) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "not in this run", transform=axes.transAxes, ha="center")
         return
-    published = published.loc[ours.index]
-    mean = published.mean(axis=1)
+    mean = published.loc[ours.index].mean(axis=1)
     ends = [min(ours.min().min(), mean.min()), max(ours.max().max(), mean.max())]
-    axes.plot(ends, ends, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+    axes.plot(ends, ends, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
     for layer, (colour, marker) in LAYER_STYLE.items():
         here = ours.index.get_level_values("layer") == layer
         x, rows = mean[here], ours[here]
         axes.vlines(x, rows.min(axis=1), rows.max(axis=1), color=colour, lw=0.6, alpha=0.6)
         axes.plot(x, rows.mean(axis=1), color=colour, marker=marker, lw=0, ms=2.8, alpha=0.85)
-    networks = [Distance.between(ours[k].dropna(), mean) for k in ours]
-    text = (
-        f"this run\n{_range(networks)}\npublished, left out in turn\n{_range(left_out(published))}"
-    )
-    axes.text(0.97, 0.03, text, transform=axes.transAxes, ha="right", fontsize=6.5)
 
 
-def _range(distances: Sequence[Distance]) -> str:
-    """The range from the nearest to the farthest network, as text."""
-    differences, correlations = zip(
-        *((d.difference, d.correlation) for d in distances), strict=True
-    )
+def _in_words(rows: pd.DataFrame) -> str:
+    """The distances of one quantity and interaction, as lines of text below its panel."""
+
+    def ends(column: str, ascending: bool) -> str:
+        values = rows[column].dropna().sort_values(ascending=ascending)
+        texts = [f"{value:.3f}" for value in (*values[:1], *values[1:][-1:])]
+        return " to ".join(texts) or "undefined (all values are equal)"
+
+    worst = rows.iloc[0]
     return (
-        f"difference {min(differences):.3f} to {max(differences):.3f}\n"
-        f"r {max(correlations):.3f} to {min(correlations):.3f}"
+        f"\n\ndifference: {ends('mean_absolute_difference', True)} "
+        f"(published: up to {worst['published_mean_absolute_difference']:.3f})\n"
+        f"correlation: {ends('correlation', False)} "
+        f"(published: down to {worst['published_correlation']:.3f})"
     )

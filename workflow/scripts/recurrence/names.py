@@ -1,9 +1,9 @@
 """Names and sizes that all modules share. It imports nothing, so that the Snakefile can read it too."""
 
 LAYERS = ("input", "conv1", "conv2", "fc")
-FEEDFORWARD = (
-    "feedforward",
-)  # controls without recurrence; recurrence.interactions has the others
+# Controls without recurrence (recurrence.interactions has the others). Two have wider layers and are matched with a
+# recurrent network (recurrence.costs).
+FEEDFORWARD = ("feedforward", "feedforward_parameters", "feedforward_arithmetic")
 PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those with published results
 FIRST_FLOW = 2  # timestep of the first recurrent flow, which comes from the activity before it
 FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
@@ -25,6 +25,7 @@ ALTERATIONS = (
     "category_between",
 )
 RENDERINGS = ("opposite", "compounded")
+RENDERED_TWICE = ("scale", "orientation")  # the alterations that differ between the renderings
 AUXILIARY = ("location", "scale", "orientation")  # category-orthogonal
 GROUPS = {  # variables that are reported as the mean of two
     "location_horizontal": "location",

@@ -2,8 +2,9 @@
 
 Each layer gets feedforward drive from the layer below. From the second timestep on it also gets
 recurrent flow: the sum of its lateral and top-down connections, computed from the activity of the
-timestep before. The two interact by one of the rules of :mod:`recurrence.interactions`. The feedforward network has no
-recurrent flow: a control that the paper's discussion suggests.
+timestep before. The two interact by one of the rules of :mod:`recurrence.interactions`. A feedforward network has no
+recurrent flow, and so one timestep: a control that the paper's discussion suggests, also with wider layers
+(:mod:`recurrence.costs`).
 """
 
 import json
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
+from recurrence.costs import Sizes, block_of, costs
 from recurrence.devices import resolve_precision
 from recurrence.interactions import RULES, interactions
 from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL
@@ -88,13 +90,11 @@ class RecurrentNetwork(nn.Module):
             )
         self.interaction = interaction
         self.rule = RULES.get(interaction)  # none without recurrence
+        block = block_of(interaction, block)
         self.timesteps: int = block.timesteps
         kernel, units = block.kernel, block.units
-        channels = {"input": 1, "conv1": block.channels.conv1, "conv2": block.channels.conv2}
-        side, pooled = {"input": CANVAS}, {"input": CANVAS}
-        for below, layer in (("input", "conv1"), ("conv1", "conv2")):
-            side[layer] = pooled[below] - kernel + 1
-            pooled[layer] = side[layer] // POOL
+        sizes = Sizes.of(block)
+        channels, side, pooled = sizes.channels, sizes.side, sizes.pooled
         self.shapes: dict[str, tuple[int, ...]] = (
             {  # before pooling
                 layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
@@ -123,16 +123,11 @@ class RecurrentNetwork(nn.Module):
             source, target = name.split("_to_")
             if source == "fc":
                 return ToMap(units, self.shapes[target])  # type: ignore[arg-type]
-            # The largest stride without gaps, and at most the paper's: 3 from conv1, 10 from conv2.
-            stride = min({"conv1": 3, "conv2": 10}[source], side[target] // pooled[source])
-            size = side[target] - (pooled[source] - 1) * stride
-            return UpConvolution(channels[source], channels[target], size, stride)
+            kernel, stride = sizes.upward(source, target)
+            return UpConvolution(channels[source], channels[target], kernel, stride)
 
-        recurrent = self.rule is not None
-        self.lateral = nn.ModuleDict(
-            {layer: lateral(layer) for layer in block.lateral if recurrent}
-        )
-        self.topdown = nn.ModuleDict({name: topdown(name) for name in block.topdown if recurrent})
+        self.lateral = nn.ModuleDict({layer: lateral(layer) for layer in block.lateral})
+        self.topdown = nn.ModuleDict({name: topdown(name) for name in block.topdown})
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 if isinstance(module, nn.ConvTranspose2d) and initialisation == "released":
@@ -181,8 +176,7 @@ class RecurrentNetwork(nn.Module):
                     if intervention and timestep == intervention.timestep:
                         flow[intervention.layer] = intervention.flow
                     flows.append(flow)
-                    same = activities and not flow  # without recurrence nothing changes over time
-                    activities.append(activities[-1] if same else self.step(image, flow))
+                    activities.append(self.step(image, flow))
         read = torch.cat([activity.maps["fc"] for activity in activities], dim=1)
         return Trajectory(self.readout(read), activities, flows)
 
@@ -243,6 +237,16 @@ class RecurrentNetwork(nn.Module):
                     maps[layer] = outputs[layer] = self._interact(drive, flow.get(layer))
         return Activity(maps, outputs)
 
+    def read_outs(self, trajectory: Trajectory, alone: bool = False) -> Tensor:
+        """The logits (batch, timesteps, 20) of the output layer if it sees fc only up to each timestep.
+
+        Or that timestep ``alone``. The others are set to 0. Up to the last one, these are the logits of the network.
+        """
+        fc = torch.stack([activity.maps["fc"] for activity in trajectory.activities], 1)
+        every = fc.new_ones(self.timesteps, self.timesteps)
+        seen = every.triu().tril() if alone else every.tril()
+        return self.readout((seen[:, :, None] * fc[:, None]).flatten(2))
+
     def _modulate_image(self, image: Tensor, flow: Tensor | None) -> Tensor:
         if flow is None or self.rule is None:
             return image
@@ -255,11 +259,24 @@ class RecurrentNetwork(nn.Module):
 
 
 def parameter_table(interaction: str, block: Network) -> pd.DataFrame:
-    """The parameters of a network, one row each: ``parameter`` (its name) and ``shape``, such as ``16 x 8 x 5 x 5``."""
+    """The parameters of a network, one row each.
+
+    ``parameter`` is its name, ``shape`` is like ``16 x 8 x 5 x 5``, ``size`` the number of its values, and
+    ``multiply_accumulates`` those of its connection for one scene (:mod:`recurrence.costs`), with the weights.
+    """
     with torch.device("meta"):  # shapes alone, no numbers
         network = RecurrentNetwork(interaction, block)
-    rows = [(name, " x ".join(map(str, p.shape))) for name, p in network.named_parameters()]
-    return pd.DataFrame(rows, columns=["parameter", "shape"])
+    cost = costs(interaction, block)
+    rows = [
+        (
+            name,
+            " x ".join(map(str, p.shape)),
+            p.numel(),
+            cost[name.removesuffix(".weight")].arithmetic if name.endswith(".weight") else 0,
+        )
+        for name, p in network.named_parameters()
+    ]
+    return pd.DataFrame(rows, columns=["parameter", "shape", "size", "multiply_accumulates"])
 
 
 def mixed_precision(device: torch.device, precision: str) -> torch.autocast:

@@ -19,7 +19,7 @@ from torch import Tensor
 from recurrence.configuration.blocks import Perturbation
 from recurrence.connections import fixed_parameters
 from recurrence.devices import send
-from recurrence.names import ALTERATIONS, LAYERS
+from recurrence.names import ALTERATIONS, CANVAS, LAYERS, RENDERED_TWICE
 from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 BATCH = 25  # scenes
 CANDIDATES = 50  # scenes to search for an example
 EXAMPLE = ("location_horizontal", "input", 3)  # variable, layer and timestep of figures 4A and 4B
-RENDERED_TWICE = ("scale", "orientation")  # the altered copies that differ between the renderings
 COLUMNS = [
     "repeat",
     "rendering",
@@ -175,10 +174,10 @@ def replacements(
 
 @torch.inference_mode()
 def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Write a scene for which a systematic perturbation changes a right answer, and its control does not.
+    """Write the first scene for which a systematic perturbation makes a right answer wrong, and its control does not.
 
-    The perturbation is :data:`EXAMPLE`. The first of :data:`CANDIDATES` scenes is taken if there is
-    no such one. A network without that recurrent flow gets a file without datasets.
+    The perturbation is :data:`EXAMPLE`. If none of the first :data:`CANDIDATES` scenes is such a one, or if the network
+    lacks that recurrent flow, the file has no datasets; its attribute ``missing`` is ``scene`` or ``flow``.
     """
     variable, layer, timestep = EXAMPLE
     network, indices = experiment.network, range(CANDIDATES)
@@ -188,7 +187,7 @@ def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[
     altered_images = experiment.paint(alter(recipe, variable, "opposite", experiment.distribution))
     undisturbed, altered = network(images), network(altered_images)
     if network.timesteps < timestep or layer not in undisturbed.flows[timestep - 1]:
-        with create_hdf5(path, provenance):
+        with create_hdf5(path, {**provenance, "missing": "flow"}):
             return
     flows = next(
         {"original": undisturbed.flows[timestep - 1][layer], **flows}
@@ -205,19 +204,26 @@ def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[
         & (answers["systematic"] != category)
         & (answers["control"] == category)
     )
+    if not fitting.any():
+        with create_hdf5(path, {**provenance, "missing": "scene"}):
+            return
     one = int(fitting.int().argmax())
+    row, column = recipe.of_target(recipe.centre).T
     predictions = {f"prediction_{kind}": int(answer[one]) for kind, answer in answers.items()}
-    shown = {
+    facts = {
         "layer": layer,
         "timestep": timestep,
         "variable": variable,
         "category": int(category[one]),
+        "location_horizontal": int(column[one] >= CANVAS // 2),
+        "location_vertical": int(row[one] >= CANVAS // 2),
     }
-    with create_hdf5(path, {**provenance, **shown, **predictions}) as file:
+    with create_hdf5(path, {**provenance, **facts, **predictions}) as file:
         plane = ("row", "column")
         write_dataset(file, "original", images[one, 0].cpu(), plane)
         write_dataset(file, "altered", altered_images[one, 0].cpu(), plane)
         for kind, run in passes.items():
-            maps = torch.stack([activity.maps["input"][one, 0] for activity in run.activities])
-            write_dataset(file, f"input_{kind}", maps.cpu(), ("timestep", *plane))
+            for shown in ("input", "conv1"):
+                maps = torch.stack([each.maps[shown][one].mean(0) for each in run.activities])
+                write_dataset(file, f"{shown}_{kind}", maps.cpu(), ("timestep", *plane))
             write_dataset(file, f"flow_{kind}", flows[kind][one].cpu(), ("channel", *plane))

@@ -1,5 +1,8 @@
 """Figures made of images: scenes, input maps over time, an example of a perturbation (docs/experiment.md 7)."""
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from recurrence.storage import open_hdf5
 
 Image = npt.NDArray[np.floating]
 
-TARGET = "#E69F00"
+TARGET, PERTURBED = "#E69F00", "#D55E00"
 VARIANTS = {
     "location_horizontal": "location\n(horizontal)",
     "location_vertical": "location\n(vertical)",
@@ -60,8 +63,8 @@ def _tiles(
     return figure, grid
 
 
-def _show(axes: Axes, image: Image, **options: Any) -> None:
-    axes.imshow(
+def _show(axes: Axes, image: Image, **options: Any) -> Any:
+    return axes.imshow(
         image,
         **{
             "cmap": "gray",
@@ -91,7 +94,7 @@ def _foot(axes: Axes, text: str) -> None:
     axes.text(0, -0.04, text, transform=axes.transAxes, **how)
 
 
-def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
+def mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
     """Frame the quadrant of an image that has the target."""
     corner = (0.5 * horizontal + 0.01, 0.5 * (1 - vertical) + 0.01)
     axes.add_patch(
@@ -99,97 +102,245 @@ def _mark_target(axes: Axes, horizontal: int, vertical: int) -> None:
     )
 
 
+def _value(labels: Mapping[str, int], variable: str, angle: float, names: Sequence[str]) -> str:
+    """The value of a varied variable, in words; ``names`` are those of the categories."""
+    match variable:
+        case "location_horizontal":
+            return ("left", "right")[labels[variable]]
+        case "location_vertical":
+            return ("top", "bottom")[labels[variable]]
+        case "scale":
+            return ("small", "large")[labels[variable]]
+        case "orientation":
+            sign = ("+", "\u2212")[labels[variable]]
+            return f"{sign}{angle:g}\u00b0"
+    return names[labels["category"]]
+
+
 def variants(files: Files, block: Figures) -> Figure:
-    """Two scenes and their altered copies along each variable (2B)."""
+    """Two scenes and their altered copies along each variable, with the old and the new value (2B)."""
     with open_hdf5(files["variants"]) as file:
-        columns = [file["original"][:], *(file["altered"][name][:] for name in VARIANTS)]
-    figure, [panels] = _tiles(len(columns[0]), len(columns), left=0.06, top=0.36, below=0.06)
-    for number, row in enumerate(panels):
-        for axes, images in zip(row, columns, strict=True):
+        angle = json.loads(file.attrs["scenes"])["orientation"]["angle"]
+        copies = ["original", *(f"altered/{name}" for name in VARIANTS)]
+        columns = [file[name][:] for name in copies]
+        labels = [
+            [
+                {label: int(values[scene]) for label, values in file[f"labels/{name}"].items()}
+                for name in copies
+            ]
+            for scene in range(len(columns[0]))
+        ]
+    names = read_names(files["categories"])
+    figure, [panels] = _tiles(len(columns[0]), len(columns), left=0.06, top=0.36, below=0.2)
+    for row, number in zip(panels, range(len(columns[0])), strict=True):
+        for axes, images, label in zip(row, columns, labels[number], strict=True):
             _show(axes, images[number])
+            mark_target(axes, label["location_horizontal"], label["location_vertical"])
+        _foot(row[0], names[labels[number][0]["category"]])
+        for axes, variable, label in zip(row[1:], VARIANTS, labels[number][1:], strict=True):
+            old, new = (_value(each, variable, angle, names) for each in (labels[number][0], label))
+            _foot(axes, f"{old} \u2192 {new}")
     for axes, title in zip(panels[0], ["scene", *VARIANTS.values()], strict=True):
         _head(axes, title)
     return figure
 
 
-def input_maps(files: Files, block: Figures, interaction: str, more: bool = False) -> Figure:
-    """Show the input map over time for example scenes (3B, S2B), or for ``more`` scenes (S3)."""
+@dataclass(frozen=True)
+class Examples:
+    """The scenes of the file ``examples``: maps (scene, timestep, 100, 100) and answers of each network shown."""
+
+    maps: dict[str, Image]
+    answers: dict[str, Image]
+    clean: Image
+    labels: dict[str, Image]
+
+    @classmethod
+    def read(cls, path: str) -> "Examples":
+        """Read the scenes for figures; there may be none."""
+        with open_hdf5(path) as file:
+            n = int(file.attrs["typical"])
+            maps, answers, labels = (
+                {name: values[:n] for name, values in file[group].items()}
+                for group in ("input", "prediction", "labels")
+            )
+            return cls(maps, answers, file["clean"][:n], labels)
+
+    def draw(self, row: Sequence[Axes], interaction: str, scene: int, names: Sequence[str]) -> None:
+        """Show a scene's input maps over time and its target alone, and say what the network answers."""
+        for axes, image in zip(
+            row, [*self.maps[interaction][scene], self.clean[scene]], strict=True
+        ):
+            _show(axes, image)
+        place = (self.labels[f"location_{axis}"][scene] for axis in ("horizontal", "vertical"))
+        mark_target(row[0], *place)
+        truth = names[self.labels["category"][scene]]
+        answer = names[self.answers[interaction][scene]]
+        _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
+
+
+def _without_examples(interactions: Sequence[str]) -> Figure:
+    names = " and ".join(interactions)
+    return notice(f"No recorded test scene is named correctly by the first {names} network shown.")
+
+
+def input_maps(files: Files, block: Figures, interaction: str) -> Figure:
+    """Show the input map over time for example scenes (3B, S2B)."""
     if "examples" not in files:
         return lacking(interaction)
-    with open_hdf5(files["examples"]) as file:
-        maps, clean, answers = file["input"][:], file["clean"][:], file["prediction"][:]
-        labels = {
-            name: file["labels"][name][:]
-            for name in ("category", "location_horizontal", "location_vertical")
-        }
-    shown, names = block.examples, read_names(files["categories"])
-    scenes = range(len(maps))[shown : shown + MORE_EXAMPLES] if more else range(len(maps))[:shown]
+    shown = Examples.read(files["examples"])
+    scenes = range(len(shown.clean))[: block.examples]
     if not scenes:
-        return notice("This run has recorded no further example scenes.")
-    timesteps, across = maps.shape[1], 2 if len(scenes) > 1 else 1
-    rows = -(-len(scenes) // across)
+        return _without_examples([interaction])
+    if interaction not in shown.maps:
+        return lacking(interaction)
+    timesteps, across = shown.maps[interaction].shape[1], 2 if len(scenes) > 1 else 1
+    rows, names = -(-len(scenes) // across), read_names(files["categories"])
     figure, grid = _tiles(rows, timesteps + 1, left=0.06, top=0.22, below=0.19, across=across)
     for place, scene in enumerate(scenes):
-        row = grid[place // rows][place % rows]
-        for axes, image in zip(row, [*maps[scene], clean[scene]], strict=True):
-            _show(axes, image)
-        _mark_target(
-            row[0], labels["location_horizontal"][scene], labels["location_vertical"][scene]
-        )
-        truth, answer = labels["category"][scene], answers[scene]
-        said = "recognised" if truth == answer else f"taken for {names[answer]}"
-        _foot(row[0], f"{names[truth]}, {said}")
+        shown.draw(grid[place // rows][place % rows], interaction, scene, names)
     for tiles in grid[: -(-len(scenes) // rows)]:
-        for axes, title in zip(
-            tiles[0], [*(f"t = {t + 1}" for t in range(timesteps)), "target"], strict=True
-        ):
-            _head(axes, title)
+        _time_heads(tiles[0])
     return figure
+
+
+def more_input_maps(files: Files, block: Figures, interactions: Sequence[str]) -> Figure:
+    """Show the input map of the same further scenes in the networks of all ``interactions``, side by side (S3)."""
+    if "examples" not in files:
+        return lacking(" or ".join(interactions))
+    shown = Examples.read(files["examples"])
+    networks = [name for name in interactions if name in shown.maps]
+    scenes = range(len(shown.clean))[block.examples : block.examples + MORE_EXAMPLES]
+    if not len(shown.clean):
+        return _without_examples(interactions)
+    if not scenes:
+        return notice(
+            f"Only {len(shown.clean)} test scenes are named correctly by all networks shown; "
+            "other figures have them."
+        )
+    timesteps, across = shown.maps[networks[0]].shape[1], max(2, len(networks))
+    figure, grid = _tiles(len(scenes), timesteps + 1, 0.06, top=0.42, below=0.19, across=across)
+    names = read_names(files["categories"])
+    for name, tiles in zip(networks, grid, strict=False):
+        for row, scene in zip(tiles, scenes, strict=True):
+            shown.draw(row, name, scene, names)
+        _time_heads(tiles[0])
+        heading: dict[str, Any] = {"va": "bottom", "fontsize": 8.5, "fontweight": "bold"}
+        tiles[0][0].text(0, 1.28, name, transform=tiles[0][0].transAxes, **heading)
+    return figure
+
+
+def _time_heads(row: Sequence[Axes]) -> None:
+    """Write the timesteps, and ``target``, above the images of a row."""
+    for axes, title in zip(
+        row, [*(f"t = {t + 1}" for t in range(len(row) - 1)), "target"], strict=True
+    ):
+        _head(axes, title)
+
+
+MISSING = {
+    "flow": "The networks of this run lack the recurrent flow of this example.",
+    "scene": "In none of the first 50 scenes of the perturbation experiment does this perturbation\n"
+    "make a right answer of the first network wrong while its control does not.",
+}
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """The file of an example: the scene, its altered copy, and both runs' maps (timestep, h, w) and flows (h, w)."""
+
+    facts: dict[str, Any]
+    scenes: list[Image]
+    input: list[Image]
+    conv1: list[Image]
+    flows: list[Image]
+
+    @classmethod
+    def read(cls, path: str, kind: str) -> "Perturbed | str":
+        """Read the undisturbed run and that of ``kind``; a text that says why if there is no example."""
+        with open_hdf5(path) as file:
+            if "original" not in file:
+                return MISSING[_text(file.attrs["missing"])]
+            runs = ("original", kind)
+            return cls(
+                dict(file.attrs),
+                [file["original"][:], file["altered"][:]],
+                [file[f"input_{run}"][:] for run in runs],
+                [file[f"conv1_{run}"][:] for run in runs],
+                [file[f"flow_{run}"][:].mean(0) for run in runs],  # over channels
+            )
 
 
 def perturbation_example(files: Files, block: Figures, interaction: str, kind: str) -> Figure:
     """Show a perturbation, ``systematic`` (4A) or ``control`` (4B), below the undisturbed run."""
     if "perturbation_example" not in files:
         return lacking(interaction)
-    with open_hdf5(files["perturbation_example"]) as file:
-        if "original" not in file:
-            return notice("The networks of this run lack the recurrent flow of this example.")
-        facts = dict(file.attrs)
-        scenes = [file["original"][:], file["altered"][:]]
-        maps = [file["input_original"][:], file[f"input_{kind}"][:]]
-        flows = [file[f"flow_{run}"][:].mean(0) for run in ("original", kind)]  # over channels
-    names = read_names(files["categories"])
-    layer, timestep, timesteps = _text(facts["layer"]), int(facts["timestep"]), len(maps[0])
-    limit = float(max(np.quantile(np.abs(flow), 0.995) for flow in flows)) or 1.0
-    figure, [panels] = _tiles(2, timesteps + 2, left=0.42, top=0.36, below=0.2)
+    example = Perturbed.read(files["perturbation_example"], kind)
+    if isinstance(example, str):
+        return notice(example)
+    facts, timesteps = example.facts, len(example.input[0])
+    layer, timestep = _text(facts["layer"]), int(facts["timestep"])
+    limit = float(max(np.quantile(np.abs(flow), 0.995) for flow in example.flows)) or 1.0
+    strongest = float(max(np.quantile(maps, 0.999) for maps in example.conv1)) or 1.0
+    figure, [tiles] = _tiles(4, timesteps + 2, left=0.42, top=0.36, below=0.2)
+    names, flow_image, conv1_image = read_names(files["categories"]), None, None
     for number, run in enumerate(("original", kind)):
-        row = panels[number]
-        _show(row[0], scenes[number])
-        _show(row[1], flows[number], cmap="PuOr_r", vmin=-limit, vmax=limit)
-        for axes, image in zip(row[2:], maps[number], strict=True):
+        upper, lower = tiles[2 * number : 2 * number + 2]
+        _show(upper[0], example.scenes[number])
+        flow_image = _show(upper[1], example.flows[number], cmap="PuOr_r", vmin=-limit, vmax=limit)
+        for axes, image in zip(upper[2:], example.input[number], strict=True):
             _show(axes, image)
-        name = f"{kind}\nperturbation" if number else "undisturbed"
-        row[0].text(
-            -0.08,
-            0.5,
-            name,
-            transform=row[0].transAxes,
-            rotation=90,
-            ha="right",
-            va="center",
-            ma="center",
-        )
-        _foot(row[-1], f"answer: {names[int(facts[f'prediction_{run}'])]}")
+        for axes, image in zip(lower[2:], example.conv1[number], strict=True):
+            conv1_image = _show(axes, image, vmax=strongest)
+        _side(upper[0], f"{kind} perturbation" if number else "undisturbed")
+        answer = names[int(facts[f"prediction_{run}"])]
+        verdict = "right" if facts[f"prediction_{run}"] == facts["category"] else "wrong"
+        _foot(lower[-2], f"answer: {answer} ({verdict})")
+    place = [int(facts[f"location_{axis}"]) for axis in ("horizontal", "vertical")]
+    mark_target(tiles[0][0], *place)
     variable = _text(facts["variable"])
-    _foot(panels[0][0], f"target: {names[int(facts['category'])]}")
-    _foot(panels[1][0], f"other {GROUPS.get(variable, variable)}")
-    _foot(panels[1][1], "of the altered copy" if kind == "systematic" else "same change, shuffled")
-    titles = ["scene and, below,\nits altered copy", f"flow to {layer}\nat t = {timestep}"]
-    for axes, title in zip(
-        panels[0], [*titles, *(f"input map\nt = {t + 1}" for t in range(timesteps))], strict=True
-    ):
+    if variable.startswith("location"):
+        place[variable == "location_vertical"] ^= 1
+    mark_target(tiles[2][0], *place)
+    _foot(tiles[0][0], f"target: {names[int(facts['category'])]}")
+    _foot(tiles[2][0], f"copy, other {GROUPS.get(variable, variable)}")
+    _foot(tiles[2][1], "of the altered copy" if kind == "systematic" else "same change, shuffled")
+    row = tiles[2 + ("input", "conv1").index(layer)] if layer in ("input", "conv1") else None
+    if row:
+        _frame(row[1 + timestep])
+        _foot(row[1 + timestep], "replaced flow arrives")
+    _bar(figure, tiles[1][1], flow_image, "flow")
+    _bar(figure, tiles[3][1], conv1_image, "conv1")
+    titles = ["scene", f"flow to {layer}\nat t = {timestep}"]
+    titles += [f"input map\nt = {t + 1}" for t in range(timesteps)]
+    for axes, title in zip(tiles[0], titles, strict=True):
         _head(axes, title)
+    for lower in (tiles[1], tiles[3]):
+        how: dict[str, Any] = {"transform": lower[2].transAxes, "va": "bottom"}
+        lower[2].text(0, 1.03, "conv1", **how)
     return figure
+
+
+def _side(axes: Axes, text: str) -> None:
+    """Write a text along the left edge of an image."""
+    how: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center"}
+    axes.text(-0.12, 0.5, text, transform=axes.transAxes, **how)
+
+
+def _frame(axes: Axes) -> None:
+    """Mark a map as the one that is perturbed."""
+    how: dict[str, Any] = {"fill": False, "ec": PERTURBED, "lw": 1.8, "clip_on": False}
+    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, **how))
+
+
+def _bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
+    """Draw a colour bar in the upper part of an empty tile."""
+    box = axes.get_position()
+    place = (box.x0 + 0.1 * box.width, box.y0 + 0.72 * box.height)
+    inside = figure.add_axes((*place, 0.8 * box.width, 0.09 * box.height))
+    bar = figure.colorbar(image, cax=inside, orientation="horizontal")
+    bar.outline.set_linewidth(0.5)
+    bar.ax.tick_params(labelsize=6, length=2)
+    bar.set_label(label, fontsize=6.5)
 
 
 def _text(value: str | bytes) -> str:

@@ -47,10 +47,13 @@ def write_variants(
     seed: int,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write :data:`VARIANTS` scenes of the run with ``seed`` and their altered copies."""
+    """Write :data:`VARIANTS` scenes of the run with ``seed`` and their altered copies, all with their labels."""
     recipe = sample(sources, distribution, derive_seed(seed, "variants"), range(VARIANTS))
+    copies = {"original": recipe}
+    for variable in ALTERATIONS:
+        copies[f"altered/{variable}"] = alter(recipe, variable, "opposite", distribution)
     with create_hdf5(path, provenance) as file:
-        write_dataset(file, "original", render(sources, recipe)[:, 0], PLANE)
-        for variable in ALTERATIONS:
-            altered = alter(recipe, variable, "opposite", distribution)
-            write_dataset(file, f"altered/{variable}", render(sources, altered)[:, 0], PLANE)
+        for name, copy in copies.items():
+            write_dataset(file, name, render(sources, copy)[:, 0], PLANE)
+            for label, values in labels(copy, sources).items():
+                write_dataset(file, f"labels/{name}/{label}", values)

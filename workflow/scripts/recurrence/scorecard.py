@@ -9,11 +9,14 @@ import pandas as pd
 
 from recurrence import claims
 from recurrence.claims import CLAIMS, SMALLEST_IMPORTANCE, Checks
+from recurrence.controls import control_rows
+from recurrence.design import stated
 from recurrence.distance import QUANTITIES, distances
-from recurrence.names import AUXILIARY, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.names import AUXILIARY, FEEDFORWARD, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.statistics import Evidence, Measurement, Tables, band, binomial_error, select
 from recurrence.verdicts import (
     CANNOT_TELL,
+    NO_VERDICT,
     NOT_REPRODUCED,
     REPRODUCED,
     SHORT_OF_TRAINING,
@@ -34,12 +37,14 @@ SMALLEST_DECODING = 0.05  # of a single decoder
 PUBLISHED_SCENES = (2_000, 5_000)
 WIDTH = 100  # of the summary
 COLUMNS = tuple(field.name for field in fields(Row))
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, TOO_FEW)
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, TOO_FEW, NO_VERDICT)
 EXPLANATIONS = {
     CANNOT_TELL: "a limit is inside the interval: more networks or test scenes are needed.",
     TOO_FEW: f"the test accuracy is more than {100 * SHORT_OF_TRAINING:.0f} points below the "
     "published one. When networks have learned so little, a missing effect shows nothing, whether "
     "it was published or not.",
+    NO_VERDICT: "the paper says nothing about it: the run has other scenes, timesteps or connections, or the row is "
+    "about a control that the paper does not have.",
 }
 
 
@@ -147,15 +152,17 @@ JUDGES = (
     claims.claim_e,
     claims.claim_f,
     claims.claim_g,
-    published_numbers,
 )
 
 
-def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
+def score(
+    ours: Tables, published: Tables, scored: int, perturbed: int, comparable: bool = True
+) -> pd.DataFrame:
     """Test each claim and number, for each interaction that the paper has: columns as in Row.
 
     ``scored`` and ``perturbed`` are the test scenes in a repeat of decoding and of perturbation. Without
-    data there is no row.
+    data there is no row. A run that is not of the paper's design is not ``comparable``: it has the claims'
+    measured values and intervals, but no published ones and no verdicts.
     """
     present = [
         name for name in PUBLISHED_INTERACTIONS if (ours.accuracy["interaction"] == name).any()
@@ -168,12 +175,24 @@ def score(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.Da
     for name in present:
         other = next((evidence[each] for each in present if each != name), None)
         cases.append(Case(name, evidence[name], reference[name], other))
+    claimed = [check.row(case) for judge in JUDGES for case in cases for check in judge(case)]
+    controls = {
+        name: Evidence.of(ours, name, scored, perturbed)
+        for name in FEEDFORWARD
+        if (ours.accuracy["interaction"] == name).any()
+    }
+    compared = control_rows(evidence, controls)
+    if not comparable:
+        both = [asdict(row) for row in (*claimed, *compared)]
+        frame = pd.DataFrame(both, columns=list(COLUMNS))
+        return frame.assign(published=float("nan"), verdict=NO_VERDICT)
     table = distances(ours, published, scored, perturbed)
     whole = [distance_row(table, case, quantity) for quantity in QUANTITIES for case in cases]
-    rows = [row for row in whole if row]
-    rows += [check.row(case) for judge in JUDGES for case in cases for check in judge(case)]
+    rows = [*(row for row in whole if row), *claimed]
+    rows += [check.row(case) for case in cases for check in published_numbers(case)]
     if ours.scene_decoding is not None:
         rows += scene_numbers(ours.scene_decoding, [*reference.values()], scored)
+    rows += compared
     return pd.DataFrame([asdict(row) for row in rows], columns=list(COLUMNS))
 
 
@@ -195,11 +214,20 @@ def pattern(scorecard: pd.DataFrame) -> str:
     return "The pattern is the published one: no farther away than the published networks are from each other."
 
 
-def summary(scorecard: pd.DataFrame, accuracy: pd.DataFrame, run: str) -> str:
-    """A plain text with the accuracies, and how many rows of each claim were reproduced."""
+def summary(
+    scorecard: pd.DataFrame, accuracy: pd.DataFrame, run: str, departures: list[str]
+) -> str:
+    """A plain text with the accuracies, and how many rows of each claim were reproduced.
+
+    ``departures`` are the keys in which the run departs from the paper's design, if it does.
+    """
     count = (scorecard["verdict"] == REPRODUCED).sum()
-    headline = f"Run '{run}': {count} of {len(scorecard)} tests reproduced."
-    lines = [headline, *textwrap.wrap(pattern(scorecard), WIDTH), ""]
+    tests = (scorecard["verdict"] != NO_VERDICT).sum()
+    headline = f"Run '{run}': {count} of {tests} tests reproduced."
+    if departures:
+        lines = [f"Run '{run}'.", *textwrap.wrap(stated(departures), WIDTH), ""]
+    else:
+        lines = [headline, *textwrap.wrap(pattern(scorecard), WIDTH), ""]
     for name, rows in select(accuracy, image="cluttered").groupby("interaction", sort=False):
         mean = band(rows["accuracy"])
         interval = "" if mean.instances < 2 else f" [{mean.low:.3f}, {mean.high:.3f}]"

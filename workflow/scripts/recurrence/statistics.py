@@ -215,6 +215,7 @@ class Evidence:
     importance_error: "pd.Series[float]"
     loss: Measurement  # of accuracy, when the fc lateral connection is removed
     clutter: pd.DataFrame  # (timestep): clutter energy relative to t = 1
+    clutter_error: "pd.Series[float]"  # (timestep): its standard error
     scored: int
 
     @classmethod
@@ -230,10 +231,12 @@ class Evidence:
         perturbation = published_rendering(select(tables.perturbation, interaction=interaction))
         halves = perturbation[perturbation["variable"].str.startswith("category_")]
         grouped = per_instance(perturbation, CELL, "functional_importance")
-        clutter = pd.DataFrame()
+        clutter, clutter_error = pd.DataFrame(), pd.Series(dtype=np.float64)
         if tables.clutter is not None:
-            rows = select(tables.clutter, interaction=interaction)
+            rows = select(tables.clutter, interaction=interaction, quadrant="all")
             clutter = rows.pivot_table(index="timestep", columns="instance", values="relative")
+            if "standard_error" in rows:
+                clutter_error = rows.groupby("timestep")["standard_error"].mean()
         fractions = accuracy["accuracy"].to_numpy(dtype=np.float64)
         scenes = float(accuracy["n"].min()) if "n" in accuracy and len(accuracy) else 10_000
         read_outs = per_instance(decoding, ["source", *CELL], "accuracy")
@@ -244,6 +247,7 @@ class Evidence:
             importance_error=pooled_errors(perturbation, perturbed).mean(axis=1),
             loss=_ablation_loss(tables.ablation, interaction),
             clutter=clutter,
+            clutter_error=clutter_error,
             scored=scored * repeats(decoding),
         )
 
@@ -277,8 +281,9 @@ class Evidence:
         return Measurement(values, float(np.mean(errors)))
 
     def clutter_left(self, timestep: int) -> Measurement:
-        """The clutter left at the input. Its error due to the scenes is small and left out."""
-        return Measurement(row_of(self.clutter, timestep))
+        """The clutter left at the input."""
+        error = float(self.clutter_error.get(timestep, 0.0))
+        return Measurement(row_of(self.clutter, timestep), error)
 
 
 def row_of(frame: pd.DataFrame, key: tuple[str | int, ...] | int) -> Values:

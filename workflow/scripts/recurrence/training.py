@@ -33,6 +33,7 @@ from recurrence.storage import atomic, reading
 if TYPE_CHECKING:
     from recurrence.job import Progress
 
+LARGEST_SIDE = 2048  # of the matrices that SOAP trains; in the recurrent networks only those from fc to maps are larger
 VALIDATION_BATCH = 100  # scenes
 
 
@@ -178,13 +179,19 @@ def make_optimizers(network: RecurrentNetwork, block: Training) -> list[torch.op
     """One or two optimizers that share the weights of ``network``; each group has its ``factor`` on the learning rate.
 
     The connections from fc to the maps are too large for SOAP and have a factor of their own (docs/experiment.md 3).
+    Other matrices with a side of more than :data:`LARGEST_SIDE` are trained by Adam too.
     """
     from_fc: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, weight in network.named_parameters():
         (from_fc if name.startswith("topdown.fc_to_") else others).append(weight)
-    by_soap = [w for w in others if w.ndim > 1 and block.optimizer == "soap"]
-    by_adam = [w for w in others if w.ndim <= 1 or block.optimizer == "adam"]
+    small = [w.ndim > 1 and max(w.shape) <= LARGEST_SIDE for w in others]
+    by_soap = [
+        w for w, fits in zip(others, small, strict=True) if fits and block.optimizer == "soap"
+    ]
+    by_adam = [
+        w for w, fits in zip(others, small, strict=True) if not fits or block.optimizer == "adam"
+    ]
     groups = [(by_adam, 1.0), (from_fc, block.fc_topdown_rate)]
     adam = [{"params": weights, "factor": factor} for weights, factor in groups if weights]
     optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(adam, fused=True)]

@@ -15,6 +15,7 @@ REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 CANNOT_TELL = "cannot tell"
 TOO_FEW = "too few iterations to tell"
+NO_VERDICT = "no verdict"
 WORST_FIRST = (NOT_REPRODUCED, CANNOT_TELL, REPRODUCED)
 # If test accuracy is this far below the published one, a failed claim shows nothing.
 SHORT_OF_TRAINING = 0.10

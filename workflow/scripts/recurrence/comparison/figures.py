@@ -22,9 +22,10 @@ from recurrence.comparison.measures import (
 )
 from recurrence.comparison.settings import differing
 from recurrence.diagrams import WIDTH
-from recurrence.figures import STYLE, TIME_COLOURS
+from recurrence.figures import STYLE
 from recurrence.interactions import interactions
 from recurrence.names import AUXILIARY, CHANCE, LAYERS
+from recurrence.plotting import TIME_COLOURS
 
 VARIABLES = ("category", *AUXILIARY)
 # Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.

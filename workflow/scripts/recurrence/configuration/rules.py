@@ -7,6 +7,8 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from recurrence.configuration.blocks import Network
+from recurrence.costs import without_match
 from recurrence.names import CANVAS, CUTS, FEEDFORWARD, IMAGE, SAMPLED
 
 FULL_FOLDER = "data"  # where the default run keeps the full data
@@ -137,6 +139,12 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
         lambda lateral, topdown, names: not (lateral or topdown or {*names} <= {*FEEDFORWARD}),
         "nothing is recurrent without it and network.topdown: add some, or set run.interactions to "
         "[feedforward]",
+    ),
+    (
+        "run.interactions network",
+        lambda names, network: without_match(names, Network.model_validate(network)),
+        "no wider layers match a recurrent network within 1 %: take the matched controls out, "
+        "or make network.channels and network.units larger",
     ),
     (
         "training.warmup training.cooldown training.iterations",

@@ -44,7 +44,7 @@ def description(path: Path, entry: Entry, seen: Seen) -> str:
 def decoding(seen: Seen, source: str, interactions: Sequence[str]) -> str:
     """The range over layers at the first and the last timestep, for each variable."""
     texts = []
-    for interaction in interactions:
+    for interaction in interactions or seen.ours.decoding["interaction"].unique():
         rows = select(seen.ours.decoding, source=source, interaction=interaction, image="cluttered")
         if rows.empty:
             continue
@@ -126,14 +126,18 @@ def distances(seen: Seen) -> str:
     return f"{start} {'; '.join(texts)}." if texts else ""
 
 
-def input_maps(seen: Seen, interaction: str, more: bool = False) -> str:
+def input_maps(seen: Seen, interaction: str) -> str:
     """How much clutter is left at the last timestep."""
     if not _has(seen.ours.accuracy, interaction):
         return ""
     start = (
         "Rows of grey images: the input map of a scene at each timestep, and last its target alone."
     )
-    rows = None if seen.ours.clutter is None else select(seen.ours.clutter, interaction=interaction)
+    rows = (
+        None
+        if seen.ours.clutter is None
+        else select(seen.ours.clutter, interaction=interaction, quadrant="all")
+    )
     if rows is None or rows.empty:
         return start
     last = rows[rows["timestep"] == rows["timestep"].max()]
@@ -141,6 +145,54 @@ def input_maps(seen: Seen, interaction: str, more: bool = False) -> str:
         f"{start} Over all test scenes, the energy outside the target at t = {rows['timestep'].max()} is "
         f"{number(last['relative'].mean(), 2)} of that at t = 1."
     )
+
+
+def more_input_maps(seen: Seen, interactions: Sequence[str]) -> str:
+    """The layout of figure S3."""
+    if not any(_has(seen.ours.accuracy, name) for name in interactions):
+        return ""
+    return (
+        "Rows of grey images, a scene in each: the input map at each timestep, and last its target alone; the "
+        "multiplicative network on the left, the additive one on the right."
+    )
+
+
+def answers(seen: Seen) -> str:
+    """The layout of the figure of answers."""
+    return (
+        "Three panels of lines over timesteps, one for each interaction: accuracy when the output layer sees fc up to "
+        "a timestep, accuracy when it sees that timestep alone, and its confidence for scenes named right and wrong."
+    )
+
+
+def renderings(seen: Seen) -> str:
+    """The layout of the figure of both renderings."""
+    return (
+        "A row of panels for each interaction, a panel for each layer: importance of scale and orientation with "
+        "opposite and with compounded copies, side by side, a colour for each timestep."
+    )
+
+
+def clutter(seen: Seen) -> str:
+    """How much clutter is left at the last timestep, by interaction."""
+    start = "Three panels of lines over timesteps: clutter left in the whole map, the target's quadrant, the others."
+    if seen.ours.clutter is None or seen.ours.clutter.empty:
+        return start
+    rows = select(seen.ours.clutter, quadrant="all")
+    last = rows[rows["timestep"] == rows["timestep"].max()]
+    means = last.groupby("interaction", sort=False)["relative"].mean()
+    texts = ", ".join(f"{name} {number(value, 2)}" for name, value in means.items())
+    return f"{start} In the whole map at the last timestep: {texts}."
+
+
+def controls(seen: Seen) -> str:
+    """The test accuracies of all interactions."""
+    rows = select(seen.ours.accuracy, image="cluttered")
+    means = 100 * rows.groupby("interaction", sort=False)["accuracy"].mean()
+    texts = ", ".join(
+        f"{str(name).replace('_', ', ')} {value:.0f} %" for name, value in means.items()
+    )
+    return f"Points and bars, a row for each interaction: test accuracy ({texts}), parameters and multiply-accumulates."
 
 
 def variants(seen: Seen) -> str:
@@ -154,8 +206,8 @@ def perturbation_example(seen: Seen, interaction: str, kind: str) -> str:
         return ""
     what = {"systematic": "the flow of the altered scene", "control": "its shuffled changes"}[kind]
     return (
-        "Two rows of images: the scene, the recurrent flow and the input map at each timestep; above undisturbed, "
-        f"below with {what}."
+        "Rows of images: the scene, the recurrent flow, and the maps of input and conv1 at each timestep; above "
+        f"undisturbed, below with {what}. The map where the replaced flow arrives is framed."
     )
 
 
@@ -184,8 +236,16 @@ DESCRIBED: Mapping[str, Callable[..., str]] = {
     each.__name__: each
     for each in (
         *(decoding, importance, accuracies, distances),
+        *(more_input_maps, answers, renderings, clutter, controls),
         *(input_maps, variants, perturbation_example, architecture, idea),
     )
 }
 # Functions whose figures have words of their own, such as a network's answers.
-WITH_WORDS = ("input_maps", "variants", "perturbation_example", "architecture", "idea")
+WITH_WORDS = (
+    "input_maps",
+    "more_input_maps",
+    "variants",
+    "perturbation_example",
+    "architecture",
+    "idea",
+)

@@ -11,7 +11,14 @@ import pandas as pd
 from recurrence.distance import QUANTITIES
 from recurrence.pages import interval, number
 from recurrence.statistics import band, select
-from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, SHORT_OF_TRAINING, TOO_FEW
+from recurrence.verdicts import (
+    CANNOT_TELL,
+    NO_VERDICT,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    SHORT_OF_TRAINING,
+    TOO_FEW,
+)
 
 CENTRAL = (
     "Recurrent networks that learn to name objects keep information that says nothing about the category, "
@@ -24,7 +31,7 @@ PARTS = {
     "used to name objects": ("c", "d"),
 }
 NOT_TESTED = "not tested"
-WORST_FIRST = (NOT_REPRODUCED, TOO_FEW, CANNOT_TELL, REPRODUCED)
+WORST_FIRST = (NOT_REPRODUCED, TOO_FEW, CANNOT_TELL, REPRODUCED, NO_VERDICT)
 
 
 @dataclass(frozen=True)
@@ -129,4 +136,5 @@ def _distance(scorecard: pd.DataFrame, quantity: str, name: str) -> Number:
 
 def _reproduced(scorecard: pd.DataFrame, name: str) -> Number:
     verdicts = select(scorecard, interaction=name)["verdict"]
+    verdicts = verdicts[verdicts != NO_VERDICT]
     return Number(f"{(verdicts == REPRODUCED).sum()} of {len(verdicts)}" if len(verdicts) else "")

@@ -13,16 +13,18 @@ import pandas as pd
 import yaml
 
 from recurrence.claims import CLAIMS
+from recurrence.design import stated
 from recurrence.figure_list import FIGURES, Entry
 from recurrence.pages import Picture, Table, environment, picture
 from recurrence.report.descriptions import Seen, description
 from recurrence.report.headline import CENTRAL, WORST_FIRST, answer, numbers, parts
 from recurrence.report.tables import claim_table, tables
 from recurrence.statistics import Tables, select
-from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 
 # Classes of the style sheet.
-STYLES = {REPRODUCED: "yes", NOT_REPRODUCED: "no", CANNOT_TELL: "unclear", TOO_FEW: "unclear"}
+STYLES = {REPRODUCED: "yes", NOT_REPRODUCED: "no"}
+STYLES |= dict.fromkeys((CANNOT_TELL, TOO_FEW, NO_VERDICT), "unclear")
 FIRST = ("4D", "S2C")  # the figure of the first screen: the first one whose networks the run has
 WHOLE = {"distance": "the whole pattern", "numbers": "the published numbers"}  # no single claims
 DURATIONS = "durations.html"
@@ -32,11 +34,13 @@ FILES = {
     "perturbation.csv": "accuracy and functional importance of each perturbation",
     "ablation.csv": "test accuracy without connections",
     "clutter.csv": "clutter left at the input over time",
+    "answers.csv": "accuracy and confidence by what the output layer sees of fc",
+    "renderings.csv": "importance that the compounded copies lose",
     "training.csv": "the training curves",
     "scorecard.csv": "each test of the claims, with its rule",
     "distance.csv": "how far each network is from the published ones",
     "scene_decoding.csv": "decoding from the scenes themselves",
-    "parameters.csv": "names and shapes of the parameters of a network",
+    "parameters.csv": "names, shapes and costs of the parameters of networks",
 }
 
 
@@ -70,12 +74,14 @@ def render(
     distance: pd.DataFrame,
     figures: Sequence[Path],
     files: Sequence[str],
+    departures: Sequence[str],
     config: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> str:
     """Write the page as HTML text.
 
-    ``figures`` are PNGs named ``fig<name>.png``; ``files`` are the names of the run's tables; ``provenance`` is what
+    ``figures`` are PNGs named ``fig<name>.png``; ``files`` are the names of the run's tables; ``departures`` are
+    the keys in which the run departs from the paper's design; ``provenance`` is what
     :func:`recurrence.storage.provenance` gives.
     """
     shown = embedded(figures, Seen(ours, distance))
@@ -87,7 +93,7 @@ def render(
             run=config["run"]["name"],
             central=CENTRAL,
             central_parts=judged,
-            answer=answer(judged),
+            answer=stated(departures) or answer(judged),
             first=first(shown, config["run"].get("interactions", ())),
             numbers=numbers(ours.accuracy, published.accuracy, scorecard),
             styles=STYLES,
@@ -128,7 +134,7 @@ def claims(scorecard: pd.DataFrame) -> list[Claim]:
     for name, text in CLAIMS.items():
         rows = select(scorecard, claim=name).to_dict("records")
         verdicts = [row["verdict"] for row in rows]
-        done = verdicts.count(REPRODUCED)
+        done, judged = verdicts.count(REPRODUCED), len(rows) - verdicts.count(NO_VERDICT)
         style = STYLES[min(verdicts, key=WORST_FIRST.index, default=CANNOT_TELL)]
         counts = {verdict: verdicts.count(verdict) for verdict in STYLES if verdict != REPRODUCED}
         others = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
@@ -137,7 +143,7 @@ def claims(scorecard: pd.DataFrame) -> list[Claim]:
                 name,
                 text,
                 style,
-                share=f"{done} of {len(rows)}" if rows else "not tested",
+                share=f"{done} of {judged}" if judged else NO_VERDICT if rows else "not tested",
                 others=others if rows else "this run has no data for it",
                 table=claim_table(f"Tests of {WHOLE.get(name, f'claim {name}')}", rows, STYLES),
                 rules=[*dict.fromkeys(row["criterion"] for row in rows)],

@@ -177,6 +177,7 @@ def ablation_table(ablation: pd.DataFrame) -> Table:
 
 def clutter_table(clutter: pd.DataFrame) -> Table:
     """Clutter left at the input by timestep."""
+    clutter = select(clutter, quadrant="all")
     timesteps = sorted(clutter["timestep"].unique())
     values = {
         "energy_outside": "share of energy outside the target",
@@ -270,6 +271,8 @@ def claim_table(text: str, rows: Sequence[Mapping[Any, Any]], styles: Mapping[st
 def limits(row: Mapping[Any, Any]) -> str:
     """The limits of a row of the scorecard, as text."""
     lower, upper = row["lower_limit"], row["upper_limit"]
+    if pd.isna(upper) and pd.isna(lower):
+        return NONE
     if pd.isna(upper):
         return f"above {number(lower)}"
     return f"below {number(upper)}" if pd.isna(lower) else f"{number(lower)} to {number(upper)}"

@@ -1,0 +1,134 @@
+"""What the figures of tables share: colours, lines with bands, axes, legends. Imports no torch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from recurrence.configuration.blocks import Figures
+
+Frame = pd.DataFrame
+DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
+# Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
+LAYER_STYLE: dict[Any, Any] = {
+    "input": ("#0072B2", "o"),
+    "conv1": ("#E69F00", "s"),
+    "conv2": ("#009E73", "^"),
+    "fc": ("#CC79A7", "D"),
+}
+INTERACTION_STYLE: dict[Any, Any] = {
+    "multiplicative": ("#0072B2", "o"),
+    "additive": ("#D55E00", "s"),
+    "feedforward": ("#555555", "^"),
+}
+OTHER_STYLES = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "X"))
+TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", "#0072B2", "#0b1d2e"])
+
+
+def interaction_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each interaction; those of the three first ones never change."""
+    others = iter(4 * OTHER_STYLES)
+    return {name: INTERACTION_STYLE.get(name) or next(others) for name in names}
+
+
+def percent(axes: Axes) -> None:
+    """Label the y axis of fractions in per cent."""
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+
+
+def line(
+    axes: Axes,
+    rows: Frame,
+    published: Frame | None,
+    colour: str,
+    marker: str = "o",
+    **options: Any,
+) -> None:
+    """Draw a line over ``timestep`` with its band, and behind it the published one: thin, dashed, its band pale."""
+    if published is not None and len(published):
+        before = published.sort_values("timestep")
+        x = before["timestep"]
+        axes.fill_between(x, before["low"], before["high"], color=colour, alpha=0.1, lw=0, zorder=1)
+        axes.plot(x, before["mean"], color=colour, lw=0.8, ls=DASHED, alpha=0.9, zorder=2)
+    rows = rows.sort_values("timestep")
+    x = rows["timestep"]
+    axes.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, lw=0, zorder=1)
+    axes.plot(x, rows["mean"], color=colour, marker=marker, **{"zorder": 3, **options})
+
+
+def timestep_axis(axes: Axes, timesteps: Sequence[int]) -> None:
+    """Ticks at the timesteps."""
+    axes.set_xticks(timesteps)
+    axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
+
+
+def held(rows: Frame, timesteps: Sequence[int]) -> Frame:
+    """``rows`` at all ``timesteps`` if they have only one, as of networks whose activity does not change over time."""
+    if rows["timestep"].nunique() != 1 or len(timesteps) == 1:
+        return rows
+    return pd.concat([rows.assign(timestep=timestep) for timestep in timesteps])
+
+
+VARIABLES = ("location", "orientation", "scale", "category")  # of perturbations
+
+
+def variable_axis(axes: Axes, variables: Sequence[str] = VARIABLES) -> None:
+    """Ticks at perturbed variables, which have no order, and a line at 0."""
+    axes.axhline(0, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+    axes.set_xticks(
+        range(len(variables)), variables, rotation=35, ha="right", rotation_mode="anchor"
+    )
+    axes.set_xlim(-0.45, len(variables) - 0.55)
+
+
+def points(
+    axes: Axes,
+    rows: Frame,
+    published: Frame | None,
+    shift: float,
+    colour: Any,
+    marker: str,
+    variables: Sequence[str] = VARIABLES,
+) -> None:
+    """Draw means of variables with intervals, ``shift`` beside their ticks; published ones as dashes with pale bars."""
+    x = np.arange(len(variables)) + shift
+    if published is not None and len(published):
+        before = published.set_index("variable").reindex(list(variables))
+        axes.vlines(x, before["low"], before["high"], color=colour, lw=7, alpha=0.2, zorder=1)
+        axes.plot(x, before["mean"], color=colour, marker="_", ms=7, mew=1, ls="", zorder=2)
+    here = rows.set_index("variable").reindex(list(variables))
+    reach = np.nan_to_num([here["mean"] - here["low"], here["high"] - here["mean"]])
+    axes.errorbar(
+        x, here["mean"], reach, color=colour, marker=marker, ls="", elinewidth=1.1, zorder=3
+    )
+
+
+def published_handle(block: Figures, marker: str = "") -> list[Line2D]:
+    """The legend's entry for published lines, or for markers, if they are drawn."""
+    if not block.published:
+        return []
+    style = DASHED if not marker else ""
+    return [Line2D([], [], color="0.35", lw=0.8, ls=style, marker=marker, ms=6, label="published")]
+
+
+def chance_handle() -> Line2D:
+    """The legend's entry for lines at chance."""
+    return Line2D([], [], color="0.45", lw=0.9, ls=DOTTED, label="chance")
+
+
+def networks_handle(rows: Frame) -> Line2D:
+    """An entry of the legend that says how many networks of this run are behind each value of ``rows``."""
+    fewest, most = int(rows["instances"].min()), int(rows["instances"].max())
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    return Line2D([], [], lw=0, label=f"n = {count} network{'s' if most > 1 else ''}")
+
+
+def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Place the legend above all panels."""
+    columns = min(len(handles), 7)
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2)
