@@ -176,7 +176,7 @@ def test_alternative_texts_say_what_is_seen(reports: dict[str, Made]) -> None:
     scales = 100 * decoding.groupby("layer")["accuracy"].mean()
     assert f"to {scales.min():.0f}\u2013{scales.max():.0f} %" in texts["S2A"]
     assert texts["3B"].endswith("In the figure: a 0, recognised; a 1, recognised; a 2, recognised")
-    assert "answer: 3" in texts["4A"]
+    assert "answer: a 3" in texts["4A"]
     assert "multiplicative" not in texts["S2C"]
 
 
