@@ -31,6 +31,8 @@ def test_the_network_of_the_design_is_that_of_the_tests() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        ({"data": {"pair": {"second": {"name": "kmnist"}}}}, ["data.pair.second.name"]),
+        ({"data": {"pair": {"second": {"classes": [*"abcdefghij"]}}}}, []),
         ({"network": {"timesteps": 3}}, ["network.timesteps"]),
         ({"network": {"topdown": NETWORK.topdown[::-1]}}, []),
         ({"network": {"topdown": NETWORK.topdown[1:]}}, ["network.topdown"]),

@@ -15,6 +15,7 @@ from safetensors import safe_open
 import recurrence
 from pair import CLASSES, PAIR, PER_CLASS, arrays, with_pair, write_pair
 from recurrence.shards import load_shard
+from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
 from study import TINY, Study
 
 OVERLAY = with_pair(TINY, "shapes")
@@ -63,6 +64,16 @@ def test_the_categories_have_the_names_of_its_classes(shapes: Study) -> None:
     assert np.array_equal(scenes.labels["domain"], scenes.labels["category"] // 10)
     sources = run.sources()
     assert len(sources.images) == 20 * PER_CLASS["test"] and sources.first == 10 * PER_CLASS["test"]
+
+
+def test_nothing_is_compared_with_the_paper(shapes: Study) -> None:
+    run = recurrence.load(shapes.folder / "results/shapes")
+    scorecard = run.table("scorecard")
+    assert len(scorecard) and scorecard["published"].isna().all()
+    assert not scorecard["verdict"].isin([REPRODUCED, NOT_REPRODUCED, CANNOT_TELL, TOO_FEW]).any()
+    assert run.table("distance").empty
+    for file in ("scorecard.txt", "report.html"):
+        assert "data.pair.first.name" in (run.folder / file).read_text()
 
 
 def test_other_names_of_classes_draw_figures_again_and_train_nothing(shapes: Study) -> None:

@@ -1,6 +1,6 @@
 """The paper's design, and where a run departs from it. Imports nothing, so that the Snakefile can read it too.
 
-A run with other scenes, timesteps or connections asks another question than the paper does: its results are not
+A run with other images, scenes, timesteps or connections asks another question than the paper does: its results are not
 compared with the published ones. Training and the number of scenes and repeats are no part of the design.
 """
 
@@ -9,6 +9,7 @@ from typing import Any
 
 # docs/experiment.md 1, 2 and 5, by the blocks and keys of the configuration.
 PAPER: dict[str, dict[str, Any]] = {
+    "data": {"pair": {"first": {"name": "mnist"}, "second": {"name": "fashion"}}},
     "scenes": {
         "clutter": 7,
         "scale": {"small": 0.9, "large": 1.5, "jitter": 0.1},
