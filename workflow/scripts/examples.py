@@ -15,7 +15,7 @@ with job.logged(snakemake):
     for interaction, made_from in parameters.networks.items():
         names = {"interaction": interaction, "instance": 1, "seed": parameters.seed}
         require(files[interaction], **made_from, **names)
-        networks[interaction] = load_network(files[interaction], device)
+        networks[interaction] = load_network(files[interaction]).to(device)
     count = parameters.record["scenes"]
     tables = [storage.read_table(path) for path in files.answers]
     chosen = typical_scenes(tables, EXAMPLES)
