@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from test_figures import RUNS
 from test_report import make_report
@@ -132,25 +132,24 @@ def test_the_keyboard_is_enough(show: Open) -> None:
     assert top(page, ".skip") >= 0 and page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]
     claim = page.locator("#claim-c")
     claim.locator("summary").press("Enter")
-    assert claim.get_attribute("open") is not None
+    expect(claim).to_have_attribute("open", "")
     claim.locator("summary").press("Enter")
-    assert claim.get_attribute("open") is None
+    expect(claim).not_to_have_attribute("open", "")
     figure = page.locator("#fig3A .enlarge")
     figure.press("Enter")
     shown = page.locator("dialog img")
-    assert shown.is_visible() and shown.get_attribute("alt") == figure.locator("img").get_attribute(
-        "alt"
-    )
+    expect(shown).to_be_visible()
+    assert shown.get_attribute("alt") == figure.locator("img").get_attribute("alt")
     page.keyboard.press("Escape")
-    assert not shown.is_visible()
+    expect(shown).to_be_hidden()
     assert page.evaluate("document.activeElement.className") == "enlarge"
 
 
 def test_every_link_within_the_page_leads_somewhere_and_opens_folds(show: Open) -> None:
     page = show(part="#claim-d")
-    assert page.locator("#claim-d").get_attribute("open") is not None
+    expect(page.locator("#claim-d")).to_have_attribute("open", "")
     page.locator('a[href="#claim-a"]').click()
-    assert page.locator("#claim-a").get_attribute("open") is not None
+    expect(page.locator("#claim-a")).to_have_attribute("open", "")
     links = "[...document.querySelectorAll('a[href^=\"#\"]')]"
     assert page.evaluate(f"{links}.every((each) => document.querySelector(each.hash))")
 
@@ -159,11 +158,10 @@ def test_every_link_within_the_page_leads_somewhere_and_opens_folds(show: Open) 
 def test_the_navigation_stays_and_marks_the_part(show: Open, size: tuple[int, int]) -> None:
     page = show(size)
     current = page.locator(".bar a[aria-current]")
-    assert current.all_inner_texts() == ["Overview"]
+    expect(current).to_have_text(["Overview"])
     for part in ("Figures", "Tables", "Provenance", "Claims"):
         page.locator(".bar a", has_text=part).click()
-        page.wait_for_timeout(100)
-        assert current.all_inner_texts() == [part]
+        expect(current).to_have_text([part])
         assert top(page, ".bar") == 0
         assert 0 < top(page, f"#{part.lower()}") < size[1]
 
@@ -177,7 +175,7 @@ def test_printed_pages_show_all_claims(show: Open) -> None:
     assert page.evaluate("window.folded") == 0
     assert page.locator("details[open]").count() == 1  # afterwards it is as before
     page.emulate_media(media="print")
-    assert not page.locator(".bar").is_visible()
+    expect(page.locator(".bar")).to_be_hidden()
 
 
 def test_durations_are_shown_if_they_lie_beside_the_report(
