@@ -244,6 +244,11 @@ def test_the_first_lines_say_where_a_run_departs_from_the_papers_design(tmp_path
     )
     assert not re.search(r'chip (yes|no)"', judged)
     assert len(scorecard) and judged.count(NO_VERDICT) >= len(scorecard)
+    numbers = overview.split('class="numbers"')[1]
+    assert "test accuracy" in numbers and "(" not in re.sub(
+        "<caption>.*?</caption>", "", numbers
+    ).replace("(%)", "")
+    assert "published, t = 2" not in page and "<td>published</td>" not in page
 
 
 def test_provenance_says_whether_changes_were_committed() -> None:

@@ -82,8 +82,11 @@ def render(
 
     ``figures`` are PNGs named ``fig<name>.png``; ``files`` are the names of the run's tables; ``departures`` are
     the keys in which the run departs from the paper's design; ``provenance`` is what
-    :func:`recurrence.storage.provenance` gives.
+    :func:`recurrence.storage.provenance` gives. A run that departs is not shown beside the published networks.
     """
+    if departures:
+        frames = (published.accuracy, published.decoding, published.perturbation)
+        published = Tables(*(frame.iloc[:0] for frame in frames))
     shown = embedded(figures, Seen(ours, distance))
     judged = parts(scorecard)
     return (
