@@ -46,10 +46,12 @@ def test_files_say_which_pair_they_were_made_from(shapes: Study) -> None:
     folder = shapes.folder / "results/shapes/multiplicative/instance1"
     with safe_open(folder / "model.safetensors", "np") as file:
         assert json.loads(file.metadata()["about"])["pair"] == expected
-    paths = (folder / "examples.h5", folder / "perturbation_example.h5")
-    for path in (*paths, shapes.folder / "data/scenes/shapes/test-00.h5"):
+    scenes = shapes.folder / "data/scenes/shapes/test-00.h5"
+    for path in (folder / "perturbation_example.h5", scenes):
         with h5py.File(path) as file:
             assert json.loads(file.attrs["pair"]) == expected
+    with h5py.File(folder.parents[1] / "examples.h5") as file:
+        assert json.loads(file.attrs["networks"])["multiplicative"]["pair"] == expected
 
 
 def test_the_categories_have_the_names_of_its_classes(shapes: Study) -> None:
@@ -83,7 +85,7 @@ def test_other_names_of_classes_draw_figures_again_and_train_nothing(shapes: Stu
         planned = shapes.planned()
     finally:
         shapes.configure(OVERLAY)
-    assert planned == {"categories": 1, "configuration": 1, "figure": 5, "report": 1}
+    assert planned == {"categories": 1, "configuration": 1, "figure": 6, "report": 1}
     assert not shapes.planned()
 
 
