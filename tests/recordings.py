@@ -21,8 +21,12 @@ def made(interaction: str) -> RecurrentNetwork:
 
 
 def recorded(
-    network: RecurrentNetwork, scenes: SceneSet, path: Path, precision: str = "float32"
+    network: RecurrentNetwork,
+    scenes: SceneSet,
+    path: Path,
+    precision: str = "float32",
+    connections: bool = False,
 ) -> Evaluation:
     """Record and evaluate ``network``."""
-    with recorder(path, network, scenes.count, {"seed": "1"}) as recording:
+    with recorder(path, network, scenes.count, connections, {"seed": "1"}) as recording:
         return evaluate(network, scenes, precision, recording, Progress("record", [], scenes.count))

@@ -40,8 +40,8 @@ TINY: dict[str, Any] = {
         "validate_every": 3,
     },
     "record": {"scenes": 40},
-    "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30},
-    "perturbation": {"repeats": 1, "scenes": 3},
+    "decoding": {"repeats": 1, "scenes": 40, "scene_repeats": 1, "fit": 30, "connections": True},
+    "perturbation": {"repeats": 1, "scenes": 3, "connections": True},
     "figures": {"dpi": 40},
     "compute": {"checkpoint_every": 2},
 }

@@ -116,7 +116,9 @@ BLOCK = NetworkReadOuts(
     images=["cluttered", "clean"],
     variables=["category", "scale"],
     max_iter=1000,
+    connections=False,
 )
+CONNECTIONS = ("conv2_to_input", "fc_to_input", "conv2", "fc_to_conv2", "fc")
 SHAPES = {"input": (1, 9, 9), "conv2": (2, 3, 3), "fc": (8,)}
 
 
@@ -134,6 +136,12 @@ def record(path: Path, flow: bool = True) -> None:
                 if (group, layer) in (("activation", "conv2"), ("recurrent_flow", "fc")):
                     noisy[:, 1].reshape(100, -1)[:, 5] = 9 * labels["scale"]
                 file[f"{group}/{layer}"] = noisy.astype(np.float16)
+        for name in CONNECTIONS if flow else ():
+            layer = name.rsplit("_", 1)[-1]
+            noisy = rng.standard_normal((100, 2, *SHAPES[layer]))
+            if name == "fc_to_conv2":
+                noisy[:, 0].reshape(100, -1)[:, 3] = 9 * labels["scale"]
+            file[f"connection_flow/{name}"] = noisy.astype(np.float16)
 
 
 @pytest.fixture
@@ -145,7 +153,8 @@ def recording(tmp_path: Path) -> Path:
 def test_decode_finds_planted_information(recording: Path) -> None:
     table = decode(recording, BLOCK, 7, Progress("decode", []))
     contract = "repeat source layer timestep image variable accuracy"
-    assert list(table) == [*contract.split(), "unconverged"]
+    assert list(table) == [*contract.split(), "unconverged", "connection"]
+    assert set(table.connection) == {"all"}
     activations, flows, repeats, variables = 2 * 3 * 3, 3 * 2, 2, 2
     assert len(table) == variables * repeats * (activations + flows)
     assert not table.duplicated([*FeatureSet._fields, "variable"]).any()
@@ -174,10 +183,34 @@ def test_decode_row_is_a_fit_on_that_repeat(recording: Path) -> None:
     assert row.accuracy.tolist() == [classifier.score(raw[40:], labels[40:])]
 
 
+def test_decode_reads_out_each_connection_by_itself(recording: Path) -> None:
+    block = block_with(BLOCK, connections=True)
+    table = decode(recording, block, 7, Progress("decode", []))
+    together = table[table.connection == "all"].reset_index(drop=True)
+    assert together.equals(decode(recording, BLOCK, 7, Progress("decode", [])))
+    alone = table[table.connection != "all"]
+    assert list(alone.connection.unique()) == [*CONNECTIONS]  # by target, then by source
+    assert len(alone) == 2 * len(CONNECTIONS) * 2 * 2  # repeats, timesteps, variables
+    targets = alone.groupby("connection").layer.unique().map(list)
+    assert targets.to_dict() == {name: [name.rsplit("_", 1)[-1]] for name in CONNECTIONS}
+    assert set(alone.source) == {"recurrent_flow"} and set(alone.image) == {"cluttered"}
+    scale = alone[alone.variable == "scale"].set_index(["connection", "timestep"]).accuracy
+    assert scale["fc_to_conv2", 2].tolist() == [1.0, 1.0]
+    assert scale.drop(("fc_to_conv2", 2)).mean() < 0.65
+    with h5py.File(recording) as file:
+        raw = file["connection_flow/conv2"][50:, 1].reshape(50, -1).astype(np.float64)
+        labels = file["labels/category"][50:]
+    classifier = LinearSVC(dual=True, random_state=derive_seed(7, "decoding", 1) % 2**32)
+    classifier.fit(raw[:40], labels[:40])
+    cell = {"repeat": 1, "connection": "conv2", "timestep": 3, "variable": "category"}
+    row = alone[(alone[list(cell)] == cell).all(axis=1)]
+    assert row.accuracy.tolist() == [classifier.score(raw[40:], labels[40:])]
+
+
 def test_decode_without_recurrent_flow(tmp_path: Path) -> None:
     record(tmp_path / "activations.h5", flow=False)
     path = tmp_path / "activations.h5"
-    table = decode(path, BLOCK, 7, Progress("decode", []))
+    table = decode(path, block_with(BLOCK, connections=True), 7, Progress("decode", []))
     assert set(table.source) == {"activation"} and set(table.image) == {"cluttered", "clean"}
 
 

@@ -49,7 +49,7 @@ def test_passes_stay_on_the_device(interaction: str) -> None:
             layer: torch.empty(2, torch.Size(shape).numel(), dtype=torch.long, device=GPU)
             for layer, shape in network.shapes.items()
         }
-        for layer, timestep, flows in replacements(known, other, permutations):
+        for layer, timestep, _, flows in replacements(known, other, permutations):
             for flow in flows.values():
                 again = (images, Intervention(layer, timestep, flow), known)
                 assert functional_call(network, weights, again).logits.device == GPU

@@ -15,8 +15,9 @@ from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.costs import block_of
 from recurrence.interactions import interactions
-from recurrence.names import LAYERS
+from recurrence.names import LAYERS, ends
 from recurrence.network import (
+    Ablation,
     Intervention,
     RecurrentNetwork,
     load_network,
@@ -300,3 +301,69 @@ def test_weights_are_derived_once_in_a_context_and_again_after_it(
     fresh.load_state_dict(network.state_dict())
     assert torch.equal(network(image).logits, fresh(image).logits)
     assert not torch.equal(network(image).logits, before)
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
+def test_terms_are_what_each_connection_carries(interaction: str) -> None:
+    network, images = made(interaction), torch.rand(2, 1, 100, 100)
+    with torch.inference_mode():
+        run, other = network(images), plain(network, SMALL)
+        _, maps, flows = other(images)
+        for t in (1, 2):
+            terms = network.terms(run.activities[t - 1])
+            assert {name for each in terms.values() for name in each} == {*network.connections}
+            for layer, carried in terms.items():
+                for name, term in carried.items():
+                    source, target = ends(name)
+                    read = maps[t - 1][source]
+                    if source != target and source != "fc":
+                        read = F.max_pool2d(read, 3)
+                    expected = other.recurrent[f"{interaction}:{source}:{target}"](read)
+                    close = {"atol": 1e-5, "rtol": 1e-4}
+                    torch.testing.assert_close(term, expected.view(term.shape), **close)
+                torch.testing.assert_close(sum(carried.values()), flows[t][layer], **close)
+
+
+NAMES = [*PAPER.lateral, *PAPER.topdown]
+ABLATIONS = [[name] for name in NAMES] + [PAPER.lateral, PAPER.topdown, NAMES]
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["afresh", "from the intact pass"])
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
+def test_an_ablated_network_is_one_without_the_connections(interaction: str, shared: bool) -> None:
+    network, images = made(interaction), torch.rand(2, 1, 100, 100)
+    with torch.inference_mode():
+        intact = network(images)
+        for removed in ABLATIONS:
+            run = network(images, Ablation(removed), intact if shared else None)
+            lateral, topdown = (
+                [name for name in names if name not in removed]
+                for names in (SMALL.lateral, SMALL.topdown)
+            )
+            block = block_with(SMALL, lateral=lateral, topdown=topdown)
+            without = PlainNetwork(interaction, block, network.shapes)
+            kept = {
+                name: weight
+                for name, weight in network.state_dict().items()
+                if name.split(".")[0] not in ("lateral", "topdown")
+                or name.split(".")[1] not in removed
+            }
+            without.load_state_dict(without.weights_of(kept), strict=False)
+            logits, maps, flows = without(images)
+            close = {"atol": 1e-5, "rtol": 1e-4}
+            torch.testing.assert_close(run.logits, logits, **close)
+            assert not torch.allclose(run.logits, intact.logits, atol=1e-5), removed
+            for ours, theirs in zip(run.activities, maps, strict=True):
+                torch.testing.assert_close(ours.maps, theirs, **close)
+            for flow, expected in zip(run.flows, flows, strict=True):
+                torch.testing.assert_close(flow, expected, **close)
+
+
+@pytest.mark.parametrize(
+    ("interaction", "removed"),
+    [("additive", ["fc_to_fc"]), ("feedforward", ["fc"]), ("additive", [])],
+)
+def test_what_cannot_be_removed_is_refused(interaction: str, removed: list[str]) -> None:
+    network = made(interaction)
+    with pytest.raises(ValueError, match=r"no connection .*to remove: this network has"):
+        network(torch.rand(1, 1, 100, 100), Ablation(removed))

@@ -6,13 +6,15 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from blocks import SMALL, block_with
 from recurrence.configuration.blocks import Location, Orientation, Perturbation, Scale
 from recurrence.job import Progress
-from recurrence.names import RENDERINGS
+from recurrence.names import RENDERINGS, ends
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
 from recurrence.scenes import SceneDistribution, Sources, alter
@@ -25,6 +27,7 @@ BLOCK = Perturbation(
     scenes=3,
     precision="float32",
     renderings=["opposite"],
+    connections=False,
 )
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
@@ -42,12 +45,29 @@ def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
 def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction: str) -> None:
     experiment, n = made(sources, interaction), 6
-    block = block_with(BLOCK, renderings=[*RENDERINGS], repeats=2, scenes=n)
+    block = block_with(BLOCK, renderings=[*RENDERINGS], repeats=2, scenes=n, connections=True)
     table = perturb(experiment, block, Progress("perturb", [], 2 * n))
     assert list(table.columns) == COLUMNS
-    assert len(table) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
+    together, apart = (table[table.connection.eq("all") == which] for which in (True, False))
+    assert len(together) == 2 * 2 * 4 * 2 * 6  # repeats, renderings, layers, timesteps, variables
+    assert len(apart) == 2 * 2 * 9 * 2 * 6  # with connections in place of layers
+    assert {*apart.connection} == {*experiment.network.connections}
+    assert all(ends(row.connection)[1] == row.layer for row in apart.itertuples())
     network = experiment.network
-    for row in table.sample(24, random_state=0).itertuples():
+
+    def carried(image: Tensor, layer: str, timestep: int, connection: str) -> Tensor:
+        """The recurrent flow along one connection to a layer, or along all of them."""
+        run = network(image)
+        if connection == "all":
+            return run.flow(layer, timestep)
+        source, lateral = ends(connection)[0], connection in network.lateral
+        module = network.lateral[connection] if lateral else network.topdown[connection]
+        activity = run.activities[timestep - 2]
+        flow: Tensor = module((activity.maps if lateral else activity.outputs)[source])
+        return flow
+
+    chosen = pd.concat([each.sample(24, random_state=0) for each in (together, apart)])
+    for row in chosen.itertuples():
         hits = []
         for index in range(row.repeat * n, (row.repeat + 1) * n):
             recipe = experiment.recipe(range(index, index + 1))
@@ -57,12 +77,13 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
             with torch.inference_mode():
                 image = experiment.paint(recipe)
                 plain = network(image)
-                r = plain.flows[row.timestep - 1][row.layer]
-                other = network(experiment.paint(altered_recipe)).flows[row.timestep - 1][row.layer]
-                shuffled = (other - r).flatten()[permutation].view(r.shape)
+                r = plain.flow(row.layer, row.timestep)
+                cell = (row.layer, row.timestep, row.connection)
+                change = carried(experiment.paint(altered_recipe), *cell) - carried(image, *cell)
+                shuffled = change.flatten()[permutation].view(r.shape)
                 runs = [plain] + [
-                    network(image, Intervention(row.layer, row.timestep, flow))
-                    for flow in (other, r + shuffled)
+                    network(image, Intervention(row.layer, row.timestep, r + added))
+                    for added in (change, shuffled)
                 ]
             hits.append([int(run.logits.argmax()) == label for run in runs])
         original, systematic, control = np.array(hits).T
@@ -81,6 +102,19 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
             assert row.functional_importance == pytest.approx(expected)
     assert (table.accuracy_systematic != table.accuracy_original).any()
     assert (table.control_only + table.systematic_only > 0).any()
+    # The only connection to a layer is all of them.
+    at_fc = [rows[rows.layer == "fc"].drop(columns="connection") for rows in (together, apart)]
+    pd.testing.assert_frame_equal(*(rows.reset_index(drop=True) for rows in at_fc))
+    assert (apart.systematic_only > 0).any() and (apart.control_only > 0).any()
+
+
+def test_connections_add_rows_and_change_none(sources: Sources) -> None:
+    progress = Progress("perturb", [], 3)
+    without = perturb(made(sources), BLOCK, progress)
+    table = perturb(made(sources), block_with(BLOCK, connections=True), progress)
+    assert set(without.connection) == {"all"}
+    whole = table[table.connection == "all"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(whole, without)
 
 
 def test_bfloat16_changes_few_answers(sources: Sources) -> None:
@@ -105,11 +139,11 @@ def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources)
     with torch.inference_mode():
         one, other = (experiment.network(experiment.paint(r)) for r in (recipe, altered))
     permutations = experiment.permutations(indices)
-    made_flows = replacements(one, other, permutations)
-    assert {(layer, t) for layer, t, _ in made_flows} == {
+    made_flows = [*replacements(one, other, permutations)]
+    assert {(layer, t) for layer, t, *_ in made_flows} == {
         (layer, t) for layer in ("input", "conv1", "conv2", "fc") for t in (2, 3)
     }
-    for layer, t, flows in made_flows:
+    for layer, t, _, flows in made_flows:
         before = one.flows[t - 1][layer]
         change, shuffled = (flows[kind] - before for kind in ("systematic", "control"))
         for scene in range(3):

@@ -17,8 +17,9 @@ from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence import storage
 from recurrence.clutter import QUADRANTS, energy_outside
+from recurrence.names import LAYERS, ends
 from recurrence.network import RecurrentNetwork
-from recurrence.recording import MANTISSA, bytes_needed, round_mantissa
+from recurrence.recording import MANTISSA, bytes_needed, layout, round_mantissa
 from recurrence.scene_reading import SceneSet
 from recurrence.variables import VARIABLES
 
@@ -79,7 +80,46 @@ def test_recording_equals_the_network(
         {"cluttered": correct[""], "clean": correct["clean/"]}
     )
     assert evaluation.clutter.relative[0] == 1
-    assert len(evaluation.ablation) == (interaction != "feedforward")
+    assert len(evaluation.ablation) == (interaction != "feedforward") * 12 * 3
+
+
+@pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
+def test_what_each_connection_carries_is_recorded_if_asked_for(
+    interaction: str, scene_files: list[str], tmp_path: Path
+) -> None:
+    network, count = made(interaction), 7
+    for connections in (False, True):
+        path = tmp_path / f"{connections}.h5"
+        recorded(network, SceneSet(scene_files, count), path, connections=connections)
+    with h5py.File(tmp_path / "False.h5") as sums, h5py.File(tmp_path / "True.h5") as file:
+        assert "connection_flow" not in sums
+        assert {*file.get("connection_flow", ())} == {*network.connections}
+        for name in ("activation/conv1", "clean/logits", "labels/scale"):
+            np.testing.assert_array_equal(file[name][:], sums[name][:])
+        if interaction == "feedforward":
+            return
+        for layer in LAYERS:
+            names = [name for name in network.connections if ends(name)[1] == layer]
+            together = sum(file[f"connection_flow/{name}"][:].astype(np.float64) for name in names)
+            sizes = sum(np.abs(file[f"connection_flow/{name}"][:]) for name in names)
+            apart = np.abs(together - file[f"recurrent_flow/{layer}"][:])
+            assert (apart <= 2.0 ** -MANTISSA["recurrent_flow"] * 2 * sizes + 1e-3).all()
+        with h5py.File(scene_files[0]) as shard, torch.inference_mode():
+            run = network(torch.from_numpy(shard["scenes"][:count])[:, None])
+        for name in network.connections:
+            stored = file[f"connection_flow/{name}"]
+            source, target = ends(name)
+            assert stored.shape == (count, 2, *network.shapes[target])
+            assert stored.attrs["first_timestep"] == 2
+            assert stored.dims[2].label == ("unit" if target == "fc" else "channel")
+            lateral = name in network.lateral
+            module = network.lateral[name] if lateral else network.topdown[name]
+            for t in (0, 1):
+                activity = run.activities[t]
+                with torch.inference_mode():
+                    expected = module((activity.maps if lateral else activity.outputs)[source])
+                rounding = 2.0 ** -MANTISSA["recurrent_flow"]
+                np.testing.assert_allclose(stored[:, t], expected, rtol=rounding, atol=1e-4)
 
 
 def test_bfloat16_is_close_to_float32(scene_files: list[str], tmp_path: Path) -> None:
@@ -105,7 +145,7 @@ def test_a_disk_that_is_too_small_is_reported_before_the_work(
     scene_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, path = made("additive"), tmp_path / "activations.h5"
-    needed = bytes_needed(network, COUNT)
+    needed = bytes_needed(layout(network, connections=False), COUNT)
     usage = type("usage", (), {"free": needed - 1})
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"the recording may need .* record\.scenes"):

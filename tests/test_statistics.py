@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from connection_tables import ablation_rows, with_connections
+from recurrence.distance import distances
+from recurrence.scorecard import score
 from recurrence.statistics import (
     Measurement,
     average,
@@ -15,6 +18,7 @@ from recurrence.statistics import (
     bands,
     concatenate,
     importance_errors,
+    load,
     per_instance,
 )
 
@@ -116,3 +120,34 @@ def test_statistics_import_no_torch() -> None:
     code = "import sys, recurrence.scorecard, recurrence.report; assert 'torch' not in sys.modules"
     scripts = Path(__file__).parent.parent / "workflow" / "scripts"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(scripts)})
+
+
+def test_only_what_the_paper_has_is_loaded(tmp_path: Path) -> None:
+    """Rows of single connections, and of ablations at earlier timesteps, change no claim."""
+    published = Path(__file__).parents[1] / "data/published"
+    for folder, add in (("without", lambda table: table), ("with", with_connections)):
+        (tmp_path / folder).mkdir()
+        accuracy = pd.read_csv(published / "accuracy.csv").assign(image="cluttered", n=1000)
+        decoding = pd.read_csv(published / "decoding.csv").assign(image="cluttered", repeat=1)
+        perturbation = pd.read_csv(published / "perturbation.csv").assign(repeat=1)
+        ablation = ablation_rows(["multiplicative", "additive"], 5, 4)
+        if folder == "without":
+            ablation = ablation[ablation["timestep"].eq(4) & ablation["removed"].eq("fc")]
+        tables = {"accuracy": accuracy, "ablation": ablation, "decoding": add(decoding)}
+        tables["perturbation"] = add(perturbation.assign(rendering="compounded"))
+        for name, table in tables.items():
+            table.to_csv(tmp_path / folder / f"{name}.csv", index=False)
+    theirs, without, ours = (
+        load(each) for each in (published, *map(tmp_path.joinpath, ["without", "with"]))
+    )
+    assert len(pd.read_csv(tmp_path / "with/decoding.csv")) > len(ours.decoding)
+    assert ours.ablation is not None and set(ours.ablation["timestep"]) == {4}
+    for judge in (score, distances):
+        expected, found = (judge(each, theirs, 2_000, 5_000) for each in (without, ours))
+        pd.testing.assert_frame_equal(found, expected)
+        assert len(found)
+    lost = score(ours, theirs, 2_000, 5_000).set_index("quantity")["reproduced"]
+    mean = np.mean([0.06 + 0.003 * instance for instance in range(1, 6)])  # fc is the third
+    assert lost["accuracy lost without the fc lateral connection"].tolist() == pytest.approx(
+        2 * [mean]
+    )

@@ -33,6 +33,7 @@ READ_OUTS = NetworkReadOuts(
     images=["clean"],
     variables=["scale"],
     max_iter=10,
+    connections=False,
 )
 
 

@@ -38,11 +38,13 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
             assert len(list((folder / ".training").glob("*.pt"))) == 1
     columns = {
         "accuracy": "interaction instance image n accuracy",
-        "decoding": "interaction instance repeat source layer timestep image variable accuracy",
+        "decoding": "interaction instance repeat source layer timestep image variable accuracy "
+        "unconverged connection",
         "perturbation": "interaction instance repeat rendering layer timestep variable "
         "accuracy_original accuracy_systematic accuracy_control functional_importance "
-        "n control_only systematic_only control_only_original systematic_only_original",
-        "ablation": "interaction instance n accuracy_intact accuracy_ablated intact_only ablated_only",
+        "n control_only systematic_only control_only_original systematic_only_original connection",
+        "ablation": "interaction instance removed n accuracy_intact accuracy_ablated intact_only ablated_only "
+        "timestep",
         "clutter": "interaction instance quadrant timestep energy_outside relative standard_error n",
         "answers": "interaction instance seen answer timestep n accuracy confidence",
         "renderings": "interaction layer timestep variable opposite compounded lost low high share_lost",
@@ -59,9 +61,13 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
     recurrent = (
         3 * 4 + 3 * 4 + 2 * 4
     )  # activations, those of clean scenes, flows: timesteps x layers
-    assert len(decoding) == 6 * 2 * (2 * recurrent + (4 + 4))  # variables, instances, interactions
+    whole, variables, networks, connections = decoding.connection.eq("all"), 6, 2, 9
+    assert whole.sum() == variables * networks * (2 * recurrent + (4 + 4))  # 2 interactions, 1
+    assert (~whole).sum() == variables * networks * 2 * 2 * connections
     perturbation = pd.read_csv(run / "tables/perturbation.csv")
-    assert len(perturbation) == 2 * 2 * 2 * 4 * 2 * 6
+    assert len(perturbation) == 2 * networks * 2 * (4 + connections) * 2 * 6
+    ablation = pd.read_csv(run / "tables/ablation.csv")
+    assert len(ablation) == 2 * networks * (connections + 3) * 3
     for figure in FIGURES:
         assert (run / f"figures/fig{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert (run / f"figures/fig{figure}.pdf").read_bytes().startswith(b"%PDF")

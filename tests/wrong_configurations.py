@@ -296,6 +296,14 @@ TOGETHER: list[tuple[dict[str, Any], str]] = [
         "decoding.sources: feedforward networks have no recurrent flow",
     ),
     (
+        {"decoding.sources": ["activation"], "decoding.connections": True},
+        "decoding.connections: it is about the recurrent flow on cluttered images: add recurrent_flow",
+    ),
+    (
+        {"decoding.images": ["clean"], "decoding.connections": True},
+        "decoding.connections: it is about the recurrent flow on cluttered images: add recurrent_flow",
+    ),
+    (
         {
             "data.source": "sample",
             "data.pair.first.name": "kmnist",

@@ -61,6 +61,7 @@ TEST_SCENES["seed"] = SEED
 VALIDATION = {key: config["training"][key] for key in ("validate_every", "validation_scenes")}
 TRAINING = {key: value for key, value in config["training"].items() if key not in VALIDATION}
 RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
+RECORDING["connections"] = config["decoding"]["connections"]
 WHOLE = (
     "--allowed-rules" not in sys.argv
 )  # make compare allows one rule, for runs of any configuration

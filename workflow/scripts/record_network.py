@@ -1,7 +1,7 @@
 """Rule record_network: one network on the test scenes."""
 
 from recurrence import job, storage
-from recurrence.configuration.blocks import Recording
+from recurrence.configuration.blocks import FlowRecording
 from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.evaluation import evaluate
 from recurrence.network import load_network
@@ -16,7 +16,7 @@ with job.logged(snakemake):
     require(snakemake.input.model, **parameters.made_from, seed=parameters.seed, **names)
     require(snakemake.input.scenes, **parameters.test_scenes)
     network = load_network(snakemake.input.model).to(device)
-    block = Recording(**parameters.record)
+    block = FlowRecording(**parameters.record)
     recorded = {**block.plain(), "mantissa": MANTISSA}
     precision = resolve_precision(block.precision, device)
     print(f"computing in {precision} on {device}")
@@ -25,7 +25,8 @@ with job.logged(snakemake):
     provenance = storage.provenance(parameters.seed, **made_from, **names)
     progress = job.Progress(snakemake.rule, wildcards, block.scenes)
     scenes = SceneSet(snakemake.input.scenes, block.scenes)
-    with recorder(output.activations, network, scenes.count, provenance) as recording:
+    wanted = (network, scenes.count, block.connections)
+    with recorder(output.activations, *wanted, provenance) as recording:
         evaluation = evaluate(network, scenes, precision, recording, progress)
     for name, table in vars(evaluation).items():
         storage.write_table(output[name], table, **names)

@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from recurrence.configuration.blocks import NetworkReadOuts, ReadOuts
-from recurrence.names import FIRST_TIMESTEP, LAYERS
+from recurrence.names import ALL, FIRST_FLOW, FIRST_TIMESTEP, LAYERS, ends
 from recurrence.seeds import derive_seed
 from recurrence.storage import open_hdf5
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [
     *("repeat", "source", "layer", "timestep", "image", "variable", "accuracy", "unconverged"),
+    "connection",
 ]
 BLOCK = 4096  # columns in double precision at a time: 33 MB for 1,000 scenes
 JITTER = 1e-12  # times the largest squared norm: a singular Gram matrix then has a factor too
@@ -44,6 +45,14 @@ class FeatureSet(NamedTuple):
     image: str
     layer: str
     timestep: int  # from 1
+    connection: str = ALL  # or the one whose recurrent flow to the layer it is
+
+    @property
+    def dataset(self) -> str:
+        """The path of the dataset in a recording."""
+        if self.connection != ALL:
+            return f"connection_flow/{self.connection}"
+        return f"{_path(self.source, self.image)}/{self.layer}"
 
 
 def gram_factor(features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -92,8 +101,11 @@ def _path(source: str, image: str) -> str:
 def feature_sets(file: h5py.File, block: NetworkReadOuts) -> Iterator[FeatureSet]:
     """All sets of features in a recording, in the order of the table.
 
-    Recurrent flow is recorded only on cluttered scenes, and a feedforward network has none.
+    Recurrent flow is recorded only on cluttered scenes, and a feedforward network has none. That along each connection
+    comes last.
     """
+    apart = file.get("connection_flow", {}) if block.connections else {}
+    by_target = sorted(apart, key=lambda name: [LAYERS.index(layer) for layer in ends(name)[::-1]])
     for repeat in range(block.repeats):
         for source in block.sources:
             for image in block.images:
@@ -103,6 +115,10 @@ def feature_sets(file: h5py.File, block: NetworkReadOuts) -> Iterator[FeatureSet
                 for layer in (layer for layer in LAYERS if layer in group):
                     for timestep in range(first, first + group[layer].shape[1]):
                         yield FeatureSet(repeat, source, image, layer, timestep)
+        for name in by_target:
+            for timestep in range(FIRST_FLOW, FIRST_FLOW + apart[name].shape[1]):
+                target = ends(name)[1]
+                yield FeatureSet(repeat, "recurrent_flow", "cluttered", target, timestep, name)
 
 
 def _read_outs(
@@ -127,8 +143,9 @@ def decode(
 
     Repeat r takes scenes r * n to (r + 1) * n of the file, with n = ``block.scenes``. Decoders are fitted on the first
     ``block.fit`` of them and scored on the others. Returns the rows of decoding.csv without the columns that name the
-    network. Accuracies are fractions; ``unconverged`` is 1 where the solver stopped at ``max_iter``. Raises
-    ``ValueError`` if the file has too few scenes.
+    network. Accuracies are fractions; ``unconverged`` is 1 where the solver stopped at ``max_iter``; ``connection`` is
+    ``all``, or the connection whose recurrent flow alone is decoded. Raises ``ValueError`` if the file has too few
+    scenes.
     """
     n, variables = block.scenes, block.variables
     rows = []
@@ -141,8 +158,7 @@ def decode(
         progress.total = len(sets)
         for number, one in enumerate(sets):
             scenes = slice(one.repeat * n, (one.repeat + 1) * n)
-            dataset = file[f"{_path(one.source, one.image)}/{one.layer}"]
-            features = dataset[scenes, one.timestep - FIRST_TIMESTEP[one.source]]
+            features = file[one.dataset][scenes, one.timestep - FIRST_TIMESTEP[one.source]]
             here = {variable: values[scenes] for variable, values in labels.items()}
             for row in _read_outs(features, here, block, seed, one.repeat):
                 rows.append({**one._asdict(), **row})

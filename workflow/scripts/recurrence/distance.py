@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recurrence.names import PUBLISHED_INTERACTIONS
+from recurrence.names import ALL, PUBLISHED_INTERACTIONS
 from recurrence.statistics import CELL, Tables, pooled_errors, repeats, select
 
 COLUMNS = (
@@ -52,8 +52,8 @@ class Distance:
 def cells(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
     """One interaction's cells of a quantity, mean over repeats: a column per instance.
 
-    ``table`` is decoding or perturbation. Only cluttered scenes and the published rendering
-    (``compounded``) are used. The two axes of location are separate cells.
+    ``table`` is decoding or perturbation. Only cluttered scenes, the published rendering
+    (``compounded``) and the whole flow to a layer are used. The two axes of location are separate cells.
     """
     rows = _rows(table, quantity, interaction)
     return rows.pivot_table(index=KEYS[quantity], columns="instance", values=VALUES[quantity])
@@ -91,7 +91,7 @@ def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> p
 
 def _rows(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
     only = {"image": "cluttered"} if quantity == "decoding" else {"rendering": "compounded"}
-    return select(table, interaction=interaction, **only)
+    return select(table, interaction=interaction, connection=ALL, **only)
 
 
 def _distances(

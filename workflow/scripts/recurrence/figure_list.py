@@ -202,6 +202,34 @@ FIGURES = {
         files=("decoding", "published_decoding"),
         options={"source": "activation", "interactions": ()},
     ),
+    "S1_sources": Entry(
+        "What each connection carries",
+        "Accuracy of decoding from the recurrent flow along one connection at a time, and from all of it together, for "
+        "each layer to which several connections lead (to fc leads only the lateral one). Bands: 95 % intervals over "
+        "network instances. Dashed: published means, of all together. Dotted: chance.",
+        function="sources",
+        files=("decoding", "published_decoding"),
+        options={"table": "decoding"},
+    ),
+    "4D_sources": Entry(
+        "Which connection is used",
+        "Functional importance of the recurrent flow along one connection at a time: only what that connection carries "
+        "is replaced, and the others to the layer keep what they carry. Black: all of the flow to the layer is "
+        "replaced, as in figures 4D and S2C. Bands: 95 % intervals over network instances. Dashed: published means, of "
+        "all together.",
+        function="sources",
+        files=("perturbation", "published_perturbation"),
+        options={"table": "perturbation"},
+    ),
+    "ablation": Entry(
+        "What is lost without a connection",
+        "Test accuracy of the trained networks without one recurrent connection, without all lateral or all top-down "
+        "ones, and without any. Nothing is trained again. The output layer sees fc up to a timestep; at the last "
+        "one it gives the network's answer. Dashed: the intact network. Numbers: what the ablation changes at the last "
+        "timestep, in percentage points. Bands and ±: 95 % intervals over network instances. Dotted: chance.",
+        function="ablation",
+        files=("ablation",),
+    ),
     "distance": Entry(
         "Distance from the published networks",
         "All published cells of decoding (cluttered scenes; four layers, five variables, "

@@ -15,12 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recurrence import diagrams, measures, pictures
+from recurrence import connection_figures, diagrams, measures, pictures
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.distance import QUANTITIES, cells
 from recurrence.figure_list import FIGURES
-from recurrence.names import AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.names import ALL, AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.plotting import (
     DOTTED,
     LAYER_STYLE,
@@ -88,13 +88,15 @@ def words(figure: Figure) -> list[str]:
 def draw(name: str, files: Files, block: Figures) -> Figure:
     """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they contain."""
     figure = FIGURES[name]
-    functions = {**vars(diagrams), **vars(pictures), **vars(measures), **globals()}
+    modules = (diagrams, pictures, measures, connection_figures)
+    functions = {key: made for module in modules for key, made in vars(module).items()} | globals()
     with mpl_style.context(STYLE):
         return functions[figure.function](files, block, **figure.options)
 
 
 def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
-    frame = select(read_table(path), source=source, interaction=interaction, image="cluttered")
+    wanted = {"source": source, "interaction": interaction, "image": "cluttered", "connection": ALL}
+    frame = select(read_table(path), **wanted)
     keys = ["layer", "timestep", "variable"]
     return bands(per_instance(frame, keys, "accuracy"), keys, "accuracy")
 
@@ -150,7 +152,8 @@ def decoding(files: Files, block: Figures, source: str, interactions: Sequence[s
 
 
 def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame:
-    frame = published_rendering(select(read_table(path), interaction=interaction))
+    table = select(read_table(path), interaction=interaction, connection=ALL)
+    frame = published_rendering(table)
     keys = ["layer", "timestep", "variable"]
     return bands(per_instance(frame, keys, value), keys, value)
 

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, notice
-from recurrence.names import CHANCE, LAYERS, RENDERED_TWICE, RENDERINGS
+from recurrence.names import ALL, CHANCE, LAYERS, RENDERED_TWICE, RENDERINGS
 from recurrence.plotting import (
     DOTTED,
     TIME_COLOURS,
@@ -73,7 +73,7 @@ def answers(files: Files, block: Figures) -> Figure:
 
 def renderings(files: Files, block: Figures) -> Figure:
     """Importance with opposite and with compounded copies: rows are interactions, columns layers (4D_renderings)."""
-    table = read_table(files["perturbation"])
+    table = select(read_table(files["perturbation"]), connection=ALL)
     names = [name for name in RENDERINGS if name in set(table["rendering"])]
     present = table["interaction"].unique()
     if len(names) < 2:

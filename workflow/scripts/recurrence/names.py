@@ -5,6 +5,7 @@ LAYERS = ("input", "conv1", "conv2", "fc")
 # recurrent network (recurrence.costs).
 FEEDFORWARD = ("feedforward", "feedforward_parameters", "feedforward_arithmetic")
 PUBLISHED_INTERACTIONS = ("multiplicative", "additive")  # those with published results
+ALL = "all"  # connections together, in tables that also have them one by one
 FIRST_FLOW = 2  # timestep of the first recurrent flow, which comes from the activity before it
 FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
 
@@ -34,3 +35,9 @@ GROUPS = {  # variables that are reported as the mean of two
     "category_between": "category",
 }
 CHANCE = {"category": 0.05, "location": 0.5, "scale": 0.5, "orientation": 0.5, "domain": 0.5}
+
+
+def ends(connection: str) -> tuple[str, str]:
+    """Source and target of a recurrent connection. A lateral one has the name of its layer, as in the configuration."""
+    source, _, target = connection.partition("_to_")
+    return source, target or source

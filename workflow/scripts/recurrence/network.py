@@ -8,7 +8,7 @@ recurrent flow, and so one timestep: a control that the paper's discussion sugge
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_p
 from recurrence.costs import Sizes, block_of, costs
 from recurrence.devices import resolve_precision
 from recurrence.interactions import RULES, interactions
-from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL
+from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL, ends
 from recurrence.storage import atomic, reading
 
 
@@ -74,6 +74,25 @@ class Intervention:
     timestep: int
     flow: Tensor
 
+    @property
+    def layers(self) -> list[str]:
+        """The layers whose flow differs at ``timestep``."""
+        return [self.layer]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Remove ``connections``, with their biases, at all timesteps. Their names are as in the configuration."""
+
+    connections: Collection[str]
+    timestep: int = FIRST_FLOW  # the first one that differs
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that lose flow, the lowest first."""
+        targets = {ends(connection)[1] for connection in self.connections}
+        return [layer for layer in LAYERS if layer in targets]
+
 
 class RecurrentNetwork(nn.Module):
     """The network of one interaction type, with only the connections that it uses.
@@ -120,7 +139,7 @@ class RecurrentNetwork(nn.Module):
             return RowConvolution(channels[layer], channels[layer], kernel, padding=kernel // 2)
 
         def topdown(name: str) -> nn.Module:
-            source, target = name.split("_to_")
+            source, target = ends(name)
             if source == "fc":
                 return ToMap(units, self.shapes[target])  # type: ignore[arg-type]
             kernel, stride = sizes.upward(source, target)
@@ -142,10 +161,15 @@ class RecurrentNetwork(nn.Module):
         """The device of the weights."""
         return self.readout.weight.device
 
+    @property
+    def connections(self) -> list[str]:
+        """The names of the recurrent connections: lateral ones, then top-down ones."""
+        return [*self.lateral, *self.topdown]
+
     def forward(
         self,
         image: Tensor,
-        intervention: Intervention | None = None,
+        intervention: Intervention | Ablation | None = None,
         undisturbed: Trajectory | None = None,
     ) -> Trajectory:
         """Run all timesteps on images (batch, 1, 100, 100).
@@ -154,12 +178,14 @@ class RecurrentNetwork(nn.Module):
         given, nothing before the intervention is computed again, neither earlier timesteps nor
         lower layers.
 
-        Raises ``ValueError`` for images of another shape, and for an intervention where no flow of that shape arrives.
+        Raises ``ValueError`` for images of another shape, for an intervention where no flow of that shape arrives, and
+        for the ablation of a connection that the network lacks.
         """
         self._require_fitting(image, intervention)
         image = image.contiguous(memory_format=torch.channels_last)
         activities: list[Activity] = []
         flows: list[dict[str, Tensor]] = []
+        removed = intervention.connections if isinstance(intervention, Ablation) else ()
         with fixed_parameters(self):
             for timestep in range(1, self.timesteps + 1):
                 t = timestep - 1
@@ -167,28 +193,40 @@ class RecurrentNetwork(nn.Module):
                     activities.append(undisturbed.activities[t])
                     flows.append(undisturbed.flows[t])
                 elif undisturbed and intervention and timestep == intervention.timestep:
-                    flows.append({**undisturbed.flows[t], intervention.layer: intervention.flow})
-                    activities.append(
-                        self.step(image, flows[t], intervention.layer, undisturbed.activities[t])
-                    )
+                    layers, there = intervention.layers, undisturbed.flows[t].items()
+                    flow = {layer: same for layer, same in there if layer not in layers}
+                    if isinstance(intervention, Intervention):
+                        flow[intervention.layer] = intervention.flow
+                    else:
+                        flow |= self.recurrent_flow(activities[-1], removed, layers)
+                    flows.append(flow)
+                    activities.append(self.step(image, flow, layers[0], undisturbed.activities[t]))
                 else:
-                    flow = self.recurrent_flow(activities[-1]) if activities else {}
-                    if intervention and timestep == intervention.timestep:
+                    flow = self.recurrent_flow(activities[-1], removed) if activities else {}
+                    if isinstance(intervention, Intervention) and timestep == intervention.timestep:
                         flow[intervention.layer] = intervention.flow
                     flows.append(flow)
                     activities.append(self.step(image, flow))
         read = torch.cat([activity.maps["fc"] for activity in activities], dim=1)
         return Trajectory(self.readout(read), activities, flows)
 
-    def _require_fitting(self, image: Tensor, intervention: Intervention | None) -> None:
+    def _require_fitting(self, image: Tensor, intervention: Intervention | Ablation | None) -> None:
         if tuple(image.shape[1:]) != self.shapes["input"]:
             raise ValueError(
                 f"images of shape {tuple(image.shape)}: give (batch, 1, {CANVAS}, {CANVAS})"
             )
         if intervention is None:
             return
+        if isinstance(intervention, Ablation):
+            lacking = {*intervention.connections} - {*self.connections}
+            if lacking or not intervention.connections:
+                raise ValueError(
+                    f"no connection {', '.join(sorted(lacking))} to remove: this network has "
+                    f"{', '.join(self.connections) or 'none'}"
+                )
+            return
         layer, timestep = intervention.layer, intervention.timestep
-        reached = {*self.lateral, *(name.split("_to_")[1] for name in self.topdown)}
+        reached = {ends(connection)[1] for connection in self.connections}
         if layer not in reached or not FIRST_FLOW <= timestep <= self.timesteps:
             layers = ", ".join(each for each in LAYERS if each in reached) or "none of its layers"
             raise ValueError(
@@ -201,15 +239,30 @@ class RecurrentNetwork(nn.Module):
                 f"flow of shape {tuple(intervention.flow.shape)} to {layer}: give {expected}"
             )
 
-    def recurrent_flow(self, previous: Activity) -> dict[str, Tensor]:
-        """The flow to each layer, in the shape of its map, from the activity at the ``previous`` timestep."""
-        terms: dict[str, list[Tensor]] = {}
-        for layer, connection in self.lateral.items():
-            terms.setdefault(layer, []).append(connection(previous.maps[layer]))
-        for name, connection in self.topdown.items():
-            source, target = name.split("_to_")
-            terms.setdefault(target, []).append(connection(previous.outputs[source]))
-        return {layer: _total(terms[layer]) for layer in LAYERS if layer in terms}
+    def recurrent_flow(
+        self, previous: Activity, removed: Collection[str] = (), layers: Collection[str] = LAYERS
+    ) -> dict[str, Tensor]:
+        """The flow to each of ``layers``, in the shape of its map, from the activity at the ``previous`` timestep.
+
+        Without the ``removed`` connections; a layer that has no others gets none.
+        """
+        terms = self.terms(previous, removed, layers)
+        return {layer: total(terms[layer].values()) for layer in layers if layer in terms}
+
+    def terms(
+        self, previous: Activity, removed: Collection[str] = (), layers: Collection[str] = LAYERS
+    ) -> dict[str, dict[str, Tensor]]:
+        """What each connection carries to each layer: the terms of :meth:`recurrent_flow`, by layer and connection."""
+        terms: dict[str, dict[str, Tensor]] = {}
+        for name in self.connections:
+            source, target = ends(name)
+            if target not in layers or name in removed:
+                continue
+            lateral = name in self.lateral
+            connection = self.lateral[name] if lateral else self.topdown[name]
+            activity = previous.maps if lateral else previous.outputs
+            terms.setdefault(target, {})[name] = connection(activity[source])
+        return terms
 
     def step(
         self,
@@ -285,11 +338,12 @@ def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
-def _total(terms: Iterable[Tensor]) -> Tensor:
-    total, *others = terms
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of the terms of a flow, in their order."""
+    result, *others = terms
     for term in others:
-        total = total + term
-    return total
+        result = result + term
+    return result
 
 
 def save_network(

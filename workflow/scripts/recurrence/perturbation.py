@@ -2,10 +2,11 @@
 
 The recurrent flow is replaced at one layer and timestep. *Systematic*: with the flow that the same
 network has for an altered copy of the scene. *Control*: with the original flow plus the same
-difference, its elements permuted.
+difference, its elements permuted. If it is asked for, the same is done with the flow along each
+connection by itself: the other connections to the layer keep what they carry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,14 @@ from torch import Tensor
 from recurrence.configuration.blocks import Perturbation
 from recurrence.connections import fixed_parameters
 from recurrence.devices import send
-from recurrence.names import ALTERATIONS, CANVAS, LAYERS, RENDERED_TWICE
-from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision
+from recurrence.names import ALL, ALTERATIONS, CANVAS, LAYERS, RENDERED_TWICE
+from recurrence.network import (
+    Intervention,
+    RecurrentNetwork,
+    Trajectory,
+    mixed_precision,
+    total,
+)
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
 from recurrence.seeds import derive_seed
@@ -32,25 +39,20 @@ if TYPE_CHECKING:
 BATCH = 25  # scenes
 CANDIDATES = 50  # scenes to search for an example
 EXAMPLE = ("location_horizontal", "input", 3)  # variable, layer and timestep of figures 4A and 4B
+CELL = ["rendering", "layer", "timestep", "variable", "connection"]
+ACCURACIES = [f"accuracy_{kind}" for kind in ("original", "systematic", "control")]
+DISCORDANT = [
+    *("control_only", "systematic_only"),
+    *("control_only_original", "systematic_only_original"),
+]
 COLUMNS = [
-    "repeat",
-    "rendering",
-    "layer",
-    "timestep",
-    "variable",
-    "accuracy_original",
-    "accuracy_systematic",
-    "accuracy_control",
-    "functional_importance",
-    "n",
-    "control_only",
-    "systematic_only",
-    "control_only_original",
-    "systematic_only_original",
+    *("repeat", *CELL[:-1], *ACCURACIES, "functional_importance", "n", *DISCORDANT),
+    "connection",
 ]
 
-Key = tuple[str, str, str, int, str]  # kind, rendering, layer, timestep, variable
-ORIGINAL: Key = ("original", "", "", 0, "")
+Key = tuple[str, str, str, int, str, str]  # kind, and the columns CELL
+ORIGINAL: Key = ("original", "", "", 0, "", "")
+Terms = Mapping[str, Mapping[str, Tensor]]  # what each connection carries, by layer and connection
 
 
 @dataclass(frozen=True)
@@ -87,20 +89,20 @@ def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -
     """Functional importance of every variable at every layer and timestep.
 
     Returns the rows of perturbation.csv (:data:`COLUMNS`)
-    without the columns that name the network; none if the network has no recurrence. The last
-    columns count the ``n`` scenes with a right answer under the control alone and under the
+    without the columns that name the network; none if the network has no recurrence. The columns
+    :data:`DISCORDANT` count the ``n`` scenes with a right answer under the control alone and under the
     systematic perturbation alone, and those of them that are right without perturbation too: with
-    them the sampling error of an importance can be computed.
+    them the sampling error of an importance can be computed. ``connection`` is ``all``, or the one
+    whose flow alone is replaced.
     """
-    network, renderings, n = experiment.network, block.renderings, block.scenes
+    network, n = experiment.network, block.scenes
     rows: list[dict[str, Any]] = []
-    recurrent = network.lateral or network.topdown
-    for repeat in range(block.repeats) if recurrent else ():
+    for repeat in range(block.repeats) if network.connections else ():
         hits: dict[Key, Tensor] = {}
         for start in range(0, n, BATCH):
             indices = range(repeat * n + start, repeat * n + min(n, start + BATCH))
             with mixed_precision(network.device, block.precision), fixed_parameters(network):
-                _count_hits(experiment, indices, renderings, hits)
+                _count_hits(experiment, indices, block, hits)
             if progress.due():
                 progress.show(indices.stop)
         counts = {key: int(number) for key, number in hits.items()}
@@ -108,23 +110,22 @@ def perturb(experiment: Experiment, block: Perturbation, progress: "Progress") -
         for cell in sorted({key[1:] for key in counts}):
             control, systematic = counts["control", *cell] / n, counts["systematic", *cell] / n
             importance = (control - systematic) / original if original else float("nan")
-            accuracies = (original, systematic, control, importance)
-            discordant = (counts[kind, *cell] for kind in COLUMNS[-4:])
-            rows.append(
-                dict(zip(COLUMNS, (repeat, *cell, *accuracies, n, *discordant), strict=True))
-            )
+            accuracies = dict(zip(ACCURACIES, (original, systematic, control), strict=True))
+            where = {"repeat": repeat, **dict(zip(CELL, cell, strict=True))}
+            found = {kind: counts[kind, *cell] for kind in DISCORDANT}
+            measured = {**accuracies, "functional_importance": importance, "n": n}
+            rows.append({**where, **measured, **found})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @torch.inference_mode()
 def _count_hits(
-    experiment: Experiment, indices: range, renderings: list[str], hits: dict[Key, Tensor]
+    experiment: Experiment, indices: range, block: Perturbation, hits: dict[Key, Tensor]
 ) -> None:
     """Add the numbers of right answers on the scenes ``indices`` to ``hits``, which stay on the device."""
     network, recipe = experiment.network, experiment.recipe(indices)
     images, permutations = experiment.paint(recipe), experiment.permutations(indices)
     category = send(recipe.categories(experiment.sources), network.device)
-    undisturbed = network(images)
 
     def add(key: Key, right: Tensor) -> None:
         hits[key] = hits[key] + right.sum() if key in hits else right.sum()
@@ -132,16 +133,21 @@ def _count_hits(
     def right(logits: Tensor) -> Tensor:
         return logits.argmax(1) == category
 
+    def terms(trajectory: Trajectory) -> list[Terms]:
+        return terms_over_time(network, trajectory) if block.connections else []
+
+    undisturbed = network(images)
+    carried = terms(undisturbed)
     original = right(undisturbed.logits)
     add(ORIGINAL, original)
     for variable in ALTERATIONS:
-        made = renderings if variable in RENDERED_TWICE else renderings[:1]
-        for rendering in made:
-            altered = network(
-                experiment.paint(alter(recipe, variable, rendering, experiment.distribution))
-            )
-            filed = [rendering] if variable in RENDERED_TWICE else renderings
-            for layer, timestep, flows in replacements(undisturbed, altered, permutations):
+        twice = variable in RENDERED_TWICE
+        for rendering in block.renderings if twice else block.renderings[:1]:
+            recipe_altered = alter(recipe, variable, rendering, experiment.distribution)
+            altered = network(experiment.paint(recipe_altered))
+            filed = [rendering] if twice else block.renderings
+            made = replacements(undisturbed, altered, permutations, carried, terms(altered))
+            for layer, timestep, connections, flows in made:
                 answers = {
                     kind: right(
                         network(images, Intervention(layer, timestep, flow), undisturbed).logits
@@ -150,7 +156,13 @@ def _count_hits(
                 }
                 for kind, hit in (answers | discordant(original, **answers)).items():
                     for name in filed:
-                        add((kind, name, layer, timestep, variable), hit)
+                        for connection in connections:
+                            add((kind, name, layer, timestep, variable, connection), hit)
+
+
+def terms_over_time(network: RecurrentNetwork, trajectory: Trajectory) -> list[Terms]:
+    """What each connection carries at each timestep, nothing at the first."""
+    return [{}, *(network.terms(activity) for activity in trajectory.activities[:-1])]
 
 
 def discordant(original: Tensor, systematic: Tensor, control: Tensor) -> dict[str, Tensor]:
@@ -160,16 +172,30 @@ def discordant(original: Tensor, systematic: Tensor, control: Tensor) -> dict[st
 
 
 def replacements(
-    original: Trajectory, altered: Trajectory, permutations: Mapping[str, Tensor]
-) -> list[tuple[str, int, dict[str, Tensor]]]:
-    """The replacements for each layer's flow at each timestep: ``systematic`` and ``control``."""
-    made = []
+    original: Trajectory,
+    altered: Trajectory,
+    permutations: Mapping[str, Tensor],
+    carried: Sequence[Terms] = (),
+    carried_altered: Sequence[Terms] = (),
+) -> Iterator[tuple[str, int, list[str], dict[str, Tensor]]]:
+    """The replacements for each layer's flow at each timestep: ``systematic`` and ``control``.
+
+    Gives layer, timestep, connections and flows. ``connections`` is ``[all]``. If it is given what connections carry
+    in both trajectories, it also replaces that along each connection by itself. The only one to a layer is all of them.
+    """
     for t, flows in enumerate(original.flows):
         for layer, flow in flows.items():
-            other = altered.flows[t][layer]
-            shuffled = (other - flow).flatten(1).gather(1, permutations[layer]).view(flow.shape)
-            made.append((layer, t + 1, {"systematic": other, "control": flow + shuffled}))
-    return made
+            mine = carried[t][layer] if carried else {}
+            theirs = carried_altered[t][layer] if carried else {}
+            others = {name: theirs[name] for name in mine if len(mine) > 1}
+            names = [ALL] if others else [ALL, *mine]
+            whole = [(names, altered.flows[t][layer])]
+            each = (
+                ([name], total({**mine, name: other}.values())) for name, other in others.items()
+            )
+            for connections, other in (*whole, *each):
+                shuffled = (other - flow).flatten(1).gather(1, permutations[layer]).view(flow.shape)
+                yield layer, t + 1, connections, {"systematic": other, "control": flow + shuffled}
 
 
 @torch.inference_mode()
@@ -191,7 +217,9 @@ def write_example(experiment: Experiment, path: str | Path, provenance: Mapping[
             return
     flows = next(
         {"original": undisturbed.flows[timestep - 1][layer], **flows}
-        for name, t, flows in replacements(undisturbed, altered, experiment.permutations(indices))
+        for name, t, _, flows in replacements(
+            undisturbed, altered, experiment.permutations(indices)
+        )
         if (name, t) == (layer, timestep)
     )
     passes = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.names import RENDERED_TWICE, RENDERINGS
-from recurrence.statistics import band, per_instance
+from recurrence.names import ALL, RENDERED_TWICE, RENDERINGS
+from recurrence.statistics import band, per_instance, select
 
 KEYS = ["interaction", "layer", "timestep", "variable"]
 COLUMNS = (*KEYS, *RENDERINGS, "lost", "low", "high", "share_lost", "instances")
@@ -19,7 +19,8 @@ def importance_lost(perturbation: pd.DataFrame) -> pd.DataFrame:
     networks, with the authors' 95 % band; ``share_lost`` is that fraction of the mean importance with opposite
     copies. Without both readings there is no row.
     """
-    rows = perturbation[perturbation["variable"].isin(RENDERED_TWICE)]
+    rows = select(perturbation, connection=ALL)
+    rows = rows[rows["variable"].isin(RENDERED_TWICE)]
     networks = per_instance(rows, ["rendering", *KEYS[1:]], "functional_importance")
     wide = networks.pivot_table(
         index=[*KEYS, "instance"], columns="rendering", values="functional_importance", sort=False

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from recurrence.names import AUXILIARY, GROUPS
+from recurrence.names import ALL, AUXILIARY, GROUPS
 from recurrence.storage import read_table
 
 Values = npt.NDArray[np.float64]
@@ -102,7 +102,11 @@ def published_rendering(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a run, or the published ones, which lack the last three."""
+    """The tables of a run, or the published ones, which lack the last three.
+
+    They have what the paper has: the whole recurrent flow to a layer, and the network's answer. Decoding and
+    perturbation of single connections, and ablations at earlier timesteps, are only in the files.
+    """
 
     accuracy: pd.DataFrame
     decoding: pd.DataFrame
@@ -114,11 +118,15 @@ class Tables:
 
 def load(folder: Path) -> Tables:
     """Read the tables of a run, or the published ones, from ``folder``."""
-    optional = {name: folder / f"{name}.csv" for name in ("ablation", "clutter", "scene_decoding")}
-    return Tables(
-        *(read_table(folder / f"{name}.csv") for name in ("accuracy", "decoding", "perturbation")),
-        **{name: read_table(path) for name, path in optional.items() if path.exists()},
-    )
+    names = ("accuracy", "decoding", "perturbation", "ablation", "clutter", "scene_decoding")
+    paths = {name: folder / f"{name}.csv" for name in names}
+    tables = {name: read_table(path) for name, path in paths.items() if path.exists()}
+    for name in ("decoding", "perturbation"):
+        tables[name] = select(tables[name], connection=ALL)
+    if "ablation" in tables:
+        timestep = tables["ablation"]["timestep"]
+        tables["ablation"] = tables["ablation"][timestep == timestep.max()]
+    return Tables(**tables)
 
 
 @dataclass(frozen=True)

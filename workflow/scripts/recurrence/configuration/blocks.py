@@ -314,7 +314,8 @@ class Recording(Block):
 
     scenes: Annotated[Scenes, Field(ge=1, le=10**6)]
     """Test scenes to record; the test accuracy is for these too. At least decoding.repeats x decoding.scenes. For
-    each network, a scene takes up to 0.4 MB of disk until it is decoded. The paper has 10,000."""
+    each network, a scene takes up to 0.4 MB of disk until it is decoded (with decoding.connections 1.2 MB). The paper
+    has 10,000."""
     precision: Precision
 
 
@@ -323,6 +324,12 @@ class KeptRecording(Recording):
 
     keep: bool
     """Whether to keep each network's recording, activations.h5, after decoding."""
+
+
+class FlowRecording(Recording):
+    """What the stage record gets: the block ``record``, and whether to record what each connection carries."""
+
+    connections: bool
 
 
 class ReadOuts(Block):
@@ -349,6 +356,9 @@ class NetworkReadOuts(ReadOuts):
     images: Annotated[list[str], *_some_of(["cluttered", "clean"])]
     """The images whose activations are decoded. cluttered: the scenes. clean: only their targets, on black. The
     paper has cluttered."""
+    connections: bool
+    """Whether to decode from the flow along each connection by itself, too: a row for each connection besides those of
+    the sum. Takes 60 % more time, and three times the disk for recordings. The paper has only the sum."""
 
 
 class Decoding(NetworkReadOuts):
@@ -372,6 +382,9 @@ class Perturbation(Poses):
     renderings: Annotated[list[str], *_some_of(RENDERINGS)]
     """How the target's scale and orientation are altered. opposite: it gets the other value, as the paper says.
     compounded: it is transformed once more, as in the released script, which gave the published numbers."""
+    connections: bool
+    """Whether to replace the flow along each connection by itself, too. Takes three times as long. The paper replaces
+    only the whole flow to a layer."""
 
 
 class Figures(Block):

@@ -195,6 +195,14 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
         lambda sources, names: sources == ["recurrent_flow"] and {*names} <= {*FEEDFORWARD},
         "feedforward networks have no recurrent flow: add activation",
     ),
+    (
+        "decoding.connections decoding.sources decoding.images",
+        lambda wanted, sources, images: (
+            wanted and not ("recurrent_flow" in sources and "cluttered" in images)
+        ),
+        "it is about the recurrent flow on cluttered images: add recurrent_flow to decoding.sources "
+        "and cluttered to decoding.images, or give false",
+    ),
     *_poses("scenes"),
     *_poses("perturbation", "perturbation.renderings"),
 ]
