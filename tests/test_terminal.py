@@ -95,5 +95,6 @@ def test_a_run_prints_one_line_a_job_and_logs_everything(finished: Study) -> Non
 
 def test_work_names_rules_about_networks(finished: Study) -> None:
     numbers = {"iterations": 1, "batch": 1, "repeats": 1, "scenes": 1, "renderings": [0]}
+    numbers["connections"] = True
     blocks = ("training", "record", "decoding", "perturbation")
     assert work(dict.fromkeys(blocks, numbers)).keys() <= finished.planned("--forceall").keys()

@@ -15,7 +15,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from recurrence.configuration.blocks import Configuration, Perturbation, Recording
+from recurrence.configuration.blocks import (
+    Configuration,
+    NetworkReadOuts,
+    Perturbation,
+    Recording,
+)
 from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
@@ -24,8 +29,10 @@ from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.training import make_optimizers
 
 # The cost of a scene (in each rendering), in forward passes.
-PASSES = {"record": 4.5, "perturbation": 45}
+PASSES = {"record": 4.5, "ablation": 7.5, "perturbation": 45}
 DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
+# How many times as long it takes with single connections.
+CONNECTIONS = {"decode": 1.9, "perturb": 3.0}
 JOB = 8  # seconds: the start of a job
 FILES = {  # of each network, by the job that makes it
     "train": "model.safetensors",
@@ -76,15 +83,22 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
 
         return PASSES[stage] * seconds(forward, device) / len(images[:SMALL])
 
+    def times(stage: str, block: NetworkReadOuts | Perturbation) -> float:
+        return CONNECTIONS[stage] if block.connections and recurrent else 1.0
+
     decoding, perturbation = config.decoding, config.perturbation
     perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
     recurrent = interaction not in FEEDFORWARD
+    recorded = ["record", "ablation"] if recurrent else ["record"]
     imported = bool(getattr(config.run.checkpoints, interaction, []))
     return {
         "train": 0 if imported else config.training.iterations * seconds(iteration, device),
-        "record": config.record.scenes * passes("record", config.record),
-        "decode": decoding.repeats * decoding.scenes / 1000 * DECODING,
-        "perturb": perturbed * passes("perturbation", perturbation) * recurrent,
+        "record": config.record.scenes * sum(passes(stage, config.record) for stage in recorded),
+        "decode": decoding.repeats * decoding.scenes / 1000 * DECODING * times("decode", decoding),
+        "perturb": perturbed
+        * passes("perturbation", perturbation)
+        * times("perturb", perturbation)
+        * recurrent,
     }
 
 

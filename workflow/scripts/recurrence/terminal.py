@@ -18,11 +18,12 @@ def work(config: Mapping[str, Any]) -> dict[str, float]:
     """The work of one job of each rule for networks, in forward passes of a scene (see ``estimation``)."""
     training, decoding, perturbation = (config[b] for b in ("training", "decoding", "perturbation"))
     altered = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
+    decoded = decoding["repeats"] * decoding["scenes"]
     return {
         "train_network": 4 * training["iterations"] * training["batch"],
-        "record_network": 4.5 * config["record"]["scenes"],
-        "decode_network": 24 * decoding["repeats"] * decoding["scenes"],
-        "perturb_network": 45 * altered,
+        "record_network": 12 * config["record"]["scenes"],
+        "decode_network": (46 if decoding["connections"] else 24) * decoded,
+        "perturb_network": (135 if perturbation["connections"] else 45) * altered,
     }
 
 
