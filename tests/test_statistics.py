@@ -140,7 +140,9 @@ def test_only_what_the_paper_has_is_loaded(tmp_path: Path) -> None:
     theirs, without, ours = (
         load(each) for each in (published, *map(tmp_path.joinpath, ["without", "with"]))
     )
-    assert len(pd.read_csv(tmp_path / "with/decoding.csv")) > len(ours.decoding)
+    whole = pd.read_csv(tmp_path / "with/decoding.csv")
+    assert len(whole) == len(ours.decoding) + len(ours.connections["decoding"])
+    assert not set(ours.connections["perturbation"]["connection"]) & {"all"}
     assert ours.ablation is not None and set(ours.ablation["timestep"]) == {4}
     for judge in (score, distances):
         expected, found = (judge(each, theirs, 2_000, 5_000) for each in (without, ours))

@@ -4,8 +4,8 @@ First repeats are averaged within each network, then variables are grouped, and 
 intervals are computed over networks (docs/experiment.md 4 and 5).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -104,8 +104,8 @@ def published_rendering(frame: pd.DataFrame) -> pd.DataFrame:
 class Tables:
     """The tables of a run, or the published ones, which lack the last three.
 
-    They have what the paper has: the whole recurrent flow to a layer, and the network's answer. Decoding and
-    perturbation of single connections, and ablations at earlier timesteps, are only in the files.
+    They have what the paper has: the whole recurrent flow to a layer, and the network's answer. Rows about single
+    connections are in ``connections``, by the name of their table; ablations at earlier timesteps only in the file.
     """
 
     accuracy: pd.DataFrame
@@ -114,6 +114,7 @@ class Tables:
     ablation: pd.DataFrame | None = None
     clutter: pd.DataFrame | None = None
     scene_decoding: pd.DataFrame | None = None
+    connections: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def load(folder: Path) -> Tables:
@@ -121,12 +122,15 @@ def load(folder: Path) -> Tables:
     names = ("accuracy", "decoding", "perturbation", "ablation", "clutter", "scene_decoding")
     paths = {name: folder / f"{name}.csv" for name in names}
     tables = {name: read_table(path) for name, path in paths.items() if path.exists()}
+    connections = {}
     for name in ("decoding", "perturbation"):
-        tables[name] = select(tables[name], connection=ALL)
+        if "connection" in (table := tables[name]):
+            connections[name] = table[table["connection"] != ALL]
+            tables[name] = select(table, connection=ALL)
     if "ablation" in tables:
         timestep = tables["ablation"]["timestep"]
         tables["ablation"] = tables["ablation"][timestep == timestep.max()]
-    return Tables(**tables)
+    return Tables(**tables, connections=connections)
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,48 @@ def clutter(seen: Seen) -> str:
     return f"{start} In the whole map at the last timestep: {texts}."
 
 
+def sources(seen: Seen, table: str) -> str:
+    """Each connection's decoding accuracy at the last timestep, or its highest importance."""
+    rows = seen.ours.connections.get(table, pd.DataFrame())
+    value = "accuracy" if table == "decoding" else "functional_importance"
+    if rows.empty or rows[value].isna().all():
+        return ""
+    keys = ["connection", "timestep", "variable"]
+    texts = []
+    for interaction in rows["interaction"].unique():
+        here = published_rendering(select(rows, interaction=str(interaction)))
+        cells = per_instance(here, keys, value).groupby(keys, sort=False)[value].mean().dropna()
+        if table == "decoding":
+            last = cells.xs(here["timestep"].max(), level="timestep").unstack()
+            means = 100 * last.reindex(columns=AUXILIARY).mean(axis=1)
+            found = [f"{name} {mean:.0f} %" for name, mean in means.items()]
+        else:
+            found = []
+            for name, part in cells.groupby("connection", sort=False):
+                (_, timestep, variable), most = _highest(part)
+                found.append(f"{name}, {variable} at t = {timestep} ({number(most, 2)})")
+        texts.append(f"{str(interaction).capitalize()}: {'; '.join(found)}.")
+    what = "Mean of location, scale and orientation at the last timestep"
+    start = what if table == "decoding" else "Highest importance of each connection"
+    panels = "A row of panels for each interaction and layer, a panel for each variable, a line for each source."
+    return f"{panels} {start}. {' '.join(texts)}"
+
+
+def ablation(seen: Seen) -> str:
+    """What each ablation costs at the last timestep."""
+    table = seen.ours.ablation
+    if table is None or table.empty:
+        return ""
+    lost = table.assign(lost=100 * (table["accuracy_intact"] - table["accuracy_ablated"]))
+    texts = []
+    for interaction, rows in lost.groupby("interaction", sort=False):
+        means = rows.groupby("removed", sort=False)["lost"].mean()
+        costs = ", ".join(f"{name} {number(mean, 1)}" for name, mean in means.items())
+        texts.append(f"{str(interaction).capitalize()}: {costs}.")
+    start = "A panel for each ablation, lines of accuracy over timesteps, ablated and intact. Points lost in the end."
+    return f"{start} {' '.join(texts)}"
+
+
 def controls(seen: Seen) -> str:
     """The test accuracies of all interactions."""
     rows = select(seen.ours.accuracy, image="cluttered")
@@ -236,7 +278,7 @@ DESCRIBED: Mapping[str, Callable[..., str]] = {
     each.__name__: each
     for each in (
         *(decoding, importance, accuracies, distances),
-        *(more_input_maps, answers, renderings, clutter, controls),
+        *(more_input_maps, answers, renderings, clutter, controls, sources, ablation),
         *(input_maps, variants, perturbation_example, architecture, idea),
     )
 }

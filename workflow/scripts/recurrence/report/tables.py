@@ -160,12 +160,11 @@ def importance_table(ours: Tables, published: Tables) -> Table:
 def ablation_table(ablation: pd.DataFrame) -> Table:
     """Accuracy in per cent with and without connections."""
     frame = ablation.assign(lost=ablation["accuracy_intact"] - ablation["accuracy_ablated"])
-    if "removed" not in frame:
-        frame["removed"] = "fc"
     values = ["accuracy_intact", "accuracy_ablated", "lost"]
     return Table(
         title="Ablation of connections (%)",
-        note="Test accuracy of the trained networks, with and without a recurrent connection.",
+        note="Test accuracy of the trained networks, with and without recurrent connections: each by itself (a lateral "
+        "one has the name of its layer), all lateral or all top-down ones, all.",
         columns=columns(["interaction", "removed"], ["intact", "ablated", "lost"]),
         rows=[
             [*map(text_cell, key), *(band_cell(band(100 * group[value]), 1) for value in values)]
