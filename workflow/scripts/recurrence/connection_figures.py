@@ -145,7 +145,7 @@ def ablation(files: Files, block: Figures) -> Figure:
         return notice(
             "The networks of this run have no recurrent connections that could be removed."
         )
-    styles = interaction_styles(table["interaction"].unique())
+    styles = interaction_styles([*map(str, table["interaction"].unique())])
     timesteps = sorted(table["timestep"].unique())
     names = table["removed"].unique()
     columns = min(4, len(names))

@@ -114,7 +114,7 @@ class Tables:
     ablation: pd.DataFrame | None = None
     clutter: pd.DataFrame | None = None
     scene_decoding: pd.DataFrame | None = None
-    connections: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    connections: Mapping[str, pd.DataFrame] = field(default_factory=dict, kw_only=True)
 
 
 def load(folder: Path) -> Tables:
