@@ -358,7 +358,7 @@ class NetworkReadOuts(ReadOuts):
     paper has cluttered."""
     connections: bool
     """Whether to decode from the flow along each connection by itself, too: a row for each connection besides those of
-    the sum. Takes 60 % more time, and three times the disk for recordings. The paper has only the sum."""
+    the sum. Takes nearly twice as long, and three times the disk for recordings. The paper has only the sum."""
 
 
 class Decoding(NetworkReadOuts):
