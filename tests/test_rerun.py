@@ -263,6 +263,7 @@ def test_every_module_is_in_the_table() -> None:
         ("clutter", RECORDING),
         ("controls", {"scorecard", "figure", "report"}),
         ("costs", NETWORK),
+        ("configuration/annotations", set()),
         ("configuration/blocks", set()),
         ("configuration/problems", set()),
         ("configuration/reference", set()),

@@ -5,103 +5,43 @@ these classes.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetPydanticSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, core_schema
 
+from recurrence.configuration.annotations import (
+    ODD,
+    REMAKE_REFUSED,
+    REMAKES_NETWORKS,
+    REMAKES_NEW_NETWORKS,
+    REMAKES_NOTHING,
+    REMAKES_READ_OUTS,
+    REMAKES_RECORDINGS,
+    REMAKES_SCENES,
+    REMAKES_TEST_SCENES,
+    AnyFolder,
+    Channel,
+    Checksums,
+    Classes,
+    Device,
+    Files,
+    Folder,
+    Iterations,
+    Name,
+    Precision,
+    Repeats,
+    Scenes,
+    remade,
+    some_of,
+    unit,
+)
 from recurrence.interactions import interactions
-from recurrence.names import CATEGORIES, FIRST_TIMESTEP, LAYERS, RENDERINGS
+from recurrence.names import FIRST_TIMESTEP, LAYERS, RENDERINGS
 from recurrence.variables import VARIABLES
 
 TOPDOWN = [f"{source}_to_{to}" for n, to in enumerate(LAYERS) for source in LAYERS[n + 1 :]]
-
-# --- annotations of keys -------------------------------------------------------------------------
-
-
-def _that(holds: Callable[[Any], object], what: str, **schema: Any) -> tuple[Any, ...]:
-    """A value for which ``holds`` is true, which is ``what`` in words and ``schema`` in JSON schema."""
-
-    def checked(value: Any) -> Any:
-        if not holds(value):
-            raise PydanticCustomError("wrong", "should be {what}", {"what": what})
-        return value
-
-    return AfterValidator(checked), Field(title=what, json_schema_extra=schema)
-
-
-def _text(pattern: str, what: str) -> tuple[Any, ...]:
-    return _that(partial(re.fullmatch, pattern), what, pattern=rf"^({pattern})$(?!\n)")
-
-
-def _unit(name: str) -> Any:
-    return Field(json_schema_extra={"unit": name})
-
-
-def _remade(what: str) -> Any:
-    """What is made again when the key changes, or any key of the block."""
-    return Field(json_schema_extra={"made again": what})
-
-
-_ONCE = _that(
-    lambda values: len(values) == len({*values}), "a list without repeats", uniqueItems=True
-)
-
-
-def _some_of(names: Sequence[str], at_least: int = 1) -> tuple[Any, ...]:
-    """A list of some of ``names``, each once."""
-    items = core_schema.list_schema(
-        core_schema.literal_schema([*names]), min_length=at_least or None
-    )
-    return GetPydanticSchema(lambda *_: items), *_ONCE
-
-
-_PATH = r"(?!~)(?!\./)(?!.*//)[^\s{}]([^\n{}]*[^\s{}/])?"
-_A_NAME = "a name of up to 64 letters, digits and . _ - that begins with a letter or digit"
-_A_PATH = "a path without { }, //, a leading ./ or ~, or a slash at the end"
-Name = Annotated[str, *_text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", _A_NAME)]
-Path = Annotated[str, *_text(_PATH, _A_PATH)]
-Folder = Annotated[str, *_text(rf"(?!\.$){_PATH}", _A_PATH)]
-AnyFolder = Annotated[str, *_text(r"[^\s~]([^\n]*\S)?", "a folder, without a leading ~")]
-Device = Annotated[str, *_text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N")]
-Files = Annotated[list[Path], *_ONCE, Field(title=f"each once, each {_A_PATH}")]
-_ODD = _that(lambda number: number % 2, "odd", **{"not": {"multipleOf": 2}})
-_CLASS = Annotated[str, *_text(r"\S|\S[^\n]{0,38}\S", "a name of up to 40 letters")]
-_TEN = _that(
-    lambda names: len(names) == CATEGORIES // 2,
-    "ten names, as other numbers of classes are not supported",
-    minItems=10,
-    maxItems=10,
-)
-Classes = Annotated[list[_CLASS], *_ONCE, *_TEN]
-_SUM = Annotated[str, *_text(r"[0-9a-f]{64}  \S+", "a line of sha256sum: a checksum and a file")]
-Checksums = Annotated[list[_SUM], *_ONCE, Field(title="lines of sha256sum")]
-Scenes = Annotated[int, _unit("scenes")]
-Iterations = Annotated[int, Field(le=10**9), _unit("iterations")]
-Repeats = Annotated[int, Field(ge=1, le=10000)]
-Channel = Annotated[int, Field(ge=1, le=1024), _unit("feature maps")]
-_PRECISION = """float32 is that of the paper; bfloat16 is mixed precision, which is faster on a GPU or CPU that computes
-in it. auto is bfloat16 there and float32 elsewhere: each job chooses, and writes which it is to its log and outputs."""
-Precision = Annotated[
-    Literal["auto", "bfloat16", "float32"], Field(description=_PRECISION.replace("\n", " "))
-]
-
-_SCENES = _remade("scenes and everything made from them")
-_NETWORKS = _remade("networks and everything made with them")
-_NEW_NETWORKS = _remade("only new networks; tables, figures, the report")
-_TEST_SCENES = _remade("test scenes, recordings and all decoding")
-_RECORDINGS = _remade("recordings and decoding from them")
-_READ_OUTS = _remade("recordings and all decoding")
-_NOTHING = _remade("nothing")
-_REFUSED = _remade(
-    "nothing: refused, as the networks that are there would have to be trained again"
-)
-
-# --- blocks --------------------------------------------------------------------------------------
 
 
 class Block(BaseModel):
@@ -136,18 +76,18 @@ class Checkpoints(Block):
 class Run(Block):
     """The name of a run, and its networks."""
 
-    name: Annotated[Name, _remade("everything but source images and scenes, in another folder")]
+    name: Annotated[Name, remade("everything but source images and scenes, in another folder")]
     """Results are in results/<name>. A run with other values but the same name replaces them."""
-    interactions: Annotated[list[str], *_some_of(interactions()), _NEW_NETWORKS]
+    interactions: Annotated[list[str], *some_of(interactions()), REMAKES_NEW_NETWORKS]
     """How recurrent flow and feedforward drive interact (paper, Eq. 1 and 2, or a rule of your own in
     workflow/scripts/recurrence/interactions.py). feedforward has no recurrence: a control that the paper's discussion
     suggests. So have two controls with wider layers: feedforward_parameters has as many parameters as a recurrent
     network, feedforward_arithmetic needs as many multiply-accumulates."""
-    instances: Annotated[int, Field(ge=1, le=1000), _unit("networks"), _NEW_NETWORKS]
+    instances: Annotated[int, Field(ge=1, le=1000), unit("networks"), REMAKES_NEW_NETWORKS]
     """Networks for each interaction, from different seeds. The paper has 5; bands need 2 or more."""
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1), _SCENES]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), REMAKES_SCENES]
     """Everything random in a run is derived from this number."""
-    checkpoints: Annotated[Checkpoints, _remade("the networks of that interaction")]
+    checkpoints: Annotated[Checkpoints, remade("the networks of that interaction")]
 
 
 class Dataset(Block):
@@ -157,7 +97,7 @@ class Dataset(Block):
     """The name of its folder and of its shards. mnist and fashion are MNIST and Fashion-MNIST: they are downloaded if
     they are missing, and their checksums are known. Others are your own: four idx files with the names that MNIST has,
     or train.npz and test.npz, each with the arrays images (n, 28, 28) uint8 and labels (n,)."""
-    classes: Annotated[Classes, _remade("categories, figures and the report")]
+    classes: Annotated[Classes, remade("categories, figures and the report")]
     """The names of its classes, in the order of their labels 0 to 9."""
     sha256: Checksums
     """Checksums of its files, as sha256sum prints them for the uncompressed files. A file with another checksum is
@@ -181,10 +121,10 @@ class Data(Block):
     folder: Folder
     """The folder for source images and test scenes, absolute or relative to the working directory. Runs with the
     same images and the same data.validation share it. The sample needs another folder than the full data."""
-    files: Annotated[AnyFolder, _NOTHING]
+    files: Annotated[AnyFolder, REMAKES_NOTHING]
     """The folder for the files of the datasets, each in a folder of its name (MNIST and Fashion-MNIST also in
     torchvision's layout): your own files, or the downloaded ones."""
-    validation: Annotated[int, Field(ge=1, le=59999), _unit("images")]
+    validation: Annotated[int, Field(ge=1, le=59999), unit("images")]
     """The number of images for validation scenes: the first ones of each training set. The others are for training.
     It must be less than the number of images (60,000 in each of MNIST and Fashion-MNIST, 800 in each of the sample).
     The paper has 5,000."""
@@ -209,16 +149,16 @@ class Scale(Block):
 class Orientation(Block):
     """The rotation of objects: one of two classes, plus jitter."""
 
-    angle: Annotated[float, Field(gt=0, lt=180), _unit("degrees")]
+    angle: Annotated[float, Field(gt=0, lt=180), unit("degrees")]
     """The two classes are +angle and -angle."""
-    jitter: Annotated[float, Field(ge=0, le=90), _unit("degrees")]
+    jitter: Annotated[float, Field(ge=0, le=90), unit("degrees")]
     """The largest random change: a uniform number from -jitter to jitter is added. Less than angle."""
 
 
 class Location(Block):
     """The place of objects in their quadrant."""
 
-    jitter: Annotated[float, Field(ge=0, le=25), _unit("pixels")]
+    jitter: Annotated[float, Field(ge=0, le=25), unit("pixels")]
     """The largest random change: centres are at 25 or 75 on each axis, plus a uniform number from -jitter to jitter."""
 
 
@@ -233,17 +173,17 @@ class Poses(Block):
 class Distribution(Poses):
     """The distribution of cluttered scenes."""
 
-    clutter: Annotated[int, Field(ge=0, le=7), _unit("objects")]
+    clutter: Annotated[int, Field(ge=0, le=7), unit("objects")]
     """The number of objects besides the target. They are cut into 3 x 3 blocks, which are shuffled."""
 
 
 class TestScenes(Distribution):
     """The cluttered scenes that networks are trained and tested on (paper 2.3 and A.1)."""
 
-    set: Annotated[Name, _TEST_SCENES]
+    set: Annotated[Name, REMAKES_TEST_SCENES]
     """A name for the test scenes, which are in <data.folder>/scenes/<set>. If two runs differ in this block or in
     run.seed, give them different names. Otherwise each of them replaces the scenes of the other."""
-    shard: Annotated[Scenes, Field(ge=1, le=100000), _TEST_SCENES]
+    shard: Annotated[Scenes, Field(ge=1, le=100000), REMAKES_TEST_SCENES]
     """Test scenes in a file. A run can use at most 100 files."""
 
 
@@ -262,13 +202,13 @@ class Network(Block):
     timesteps: Annotated[int, Field(ge=1, le=100)]
     """The number of timesteps. The first one has no recurrence, so recurrent networks need 2 or more."""
     channels: Channels
-    kernel: Annotated[int, Field(ge=1, le=23), *_ODD, _unit("pixels")]
+    kernel: Annotated[int, Field(ge=1, le=23), *ODD, unit("pixels")]
     """The side of feedforward and lateral convolutions. With the largest, conv2 has one pixel after pooling."""
-    units: Annotated[int, Field(ge=1, le=16384), _unit("units")]
+    units: Annotated[int, Field(ge=1, le=16384), unit("units")]
     """Units of the fc layer. The weights from fc to the maps, which are most of the network, grow with it."""
-    lateral: Annotated[list[str], *_some_of(LAYERS[1:], 0)]
+    lateral: Annotated[list[str], *some_of(LAYERS[1:], 0)]
     """Layers with a lateral connection to themselves."""
-    topdown: Annotated[list[str], *_some_of(TOPDOWN, 0)]
+    topdown: Annotated[list[str], *some_of(TOPDOWN, 0)]
     """Top-down connections."""
 
 
@@ -303,9 +243,9 @@ class Training(Block):
     clip_norm: Annotated[float, Field(gt=0, le=10**6)] | None
     """Gradients with a larger norm are scaled down to this norm, to prevent divergence. null: no limit."""
     precision: Precision
-    validation_scenes: Annotated[Scenes, Field(ge=1, le=10**6), _REFUSED]
+    validation_scenes: Annotated[Scenes, Field(ge=1, le=10**6), REMAKE_REFUSED]
     """Scenes in a validation."""
-    validate_every: Annotated[Iterations, Field(ge=1), _REFUSED]
+    validate_every: Annotated[Iterations, Field(ge=1), REMAKE_REFUSED]
     """Iterations between validations; each is a row of training.csv. At most training.iterations."""
 
 
@@ -335,14 +275,14 @@ class FlowRecording(Recording):
 class ReadOuts(Block):
     """Linear decoding from any features."""
 
-    scenes: Annotated[Scenes, Field(ge=2, le=100000), _READ_OUTS]
+    scenes: Annotated[Scenes, Field(ge=2, le=100000), REMAKES_READ_OUTS]
     """Scenes in a repeat, for fitting and scoring. The paper has 1,000."""
-    fit: Annotated[Scenes, Field(ge=1, le=99999), _READ_OUTS]
+    fit: Annotated[Scenes, Field(ge=1, le=99999), REMAKES_READ_OUTS]
     """How many of these scenes a decoder is fitted on. It is scored on the others. The paper has 800."""
-    variables: Annotated[list[str], *_some_of([*VARIABLES]), _READ_OUTS]
+    variables: Annotated[list[str], *some_of([*VARIABLES]), REMAKES_READ_OUTS]
     """What is decoded about the target: functions in workflow/scripts/recurrence/variables.py. domain is which dataset
     it is from."""
-    max_iter: Annotated[int, Field(ge=1, le=10**7), _unit("iterations"), _READ_OUTS]
+    max_iter: Annotated[int, Field(ge=1, le=10**7), unit("iterations"), REMAKES_READ_OUTS]
     """The largest number of iterations of the solver, as in scikit-learn's LinearSVC (default 1,000)."""
 
 
@@ -351,9 +291,9 @@ class NetworkReadOuts(ReadOuts):
 
     repeats: Repeats
     """Repeats, each with other scenes. The paper has 10."""
-    sources: Annotated[list[str], *_some_of([*FIRST_TIMESTEP])]
+    sources: Annotated[list[str], *some_of([*FIRST_TIMESTEP])]
     """What to decode from: the activations of the layers, the recurrent flow to them, or both."""
-    images: Annotated[list[str], *_some_of(["cluttered", "clean"])]
+    images: Annotated[list[str], *some_of(["cluttered", "clean"])]
     """The images whose activations are decoded. cluttered: the scenes. clean: only their targets, on black. The
     paper has cluttered."""
     connections: bool
@@ -364,9 +304,7 @@ class NetworkReadOuts(ReadOuts):
 class Decoding(NetworkReadOuts):
     """Linear decoding from the recordings (paper 3.1 and A.4)."""
 
-    scene_repeats: Annotated[
-        Repeats, _remade("decoding from the scenes, the scorecard, the report")
-    ]
+    scene_repeats: Annotated[Repeats, remade("decoding from the scenes, the scorecard, the report")]
     """Repeats of decoding from the scenes themselves. This needs no network, and shows whether scenes and decoder
     are those of the paper. Each repeat takes seconds."""
 
@@ -379,7 +317,7 @@ class Perturbation(Poses):
     scenes: Annotated[Scenes, Field(ge=1, le=100000)]
     """Scenes in a repeat. The paper has 1,000."""
     precision: Precision
-    renderings: Annotated[list[str], *_some_of(RENDERINGS)]
+    renderings: Annotated[list[str], *some_of(RENDERINGS)]
     """How the target's scale and orientation are altered. opposite: it gets the other value, as the paper says.
     compounded: it is transformed once more, as in the released script, which gave the published numbers."""
     connections: bool
@@ -394,7 +332,7 @@ class Figures(Block):
     """Whether to draw the published means as thin lines behind ours."""
     examples: Annotated[Scenes, Field(ge=1, le=12)]
     """Scenes in figures 3B and S2B. Figure S3 shows up to eight more; twelve are kept."""
-    dpi: Annotated[int, Field(ge=30, le=1200), _unit("dots per inch")]
+    dpi: Annotated[int, Field(ge=30, le=1200), unit("dots per inch")]
     """Dots per inch of the PNG files."""
 
 
@@ -406,7 +344,7 @@ class Compute(Block):
     checkpoint_every: Annotated[Iterations, Field(ge=1)]
     """Iterations between checkpoints. A killed training goes on from the last one, so fewer iterations lose less
     time."""
-    threads: Annotated[int, Field(ge=1, le=1024), _unit("threads")]
+    threads: Annotated[int, Field(ge=1, le=1024), unit("threads")]
     """Threads of a job. Two networks side by side on two cores are faster than one network on both."""
 
 
@@ -414,15 +352,15 @@ class Configuration(Block):
     """The configuration of a run, with a block for each stage."""
 
     run: Run
-    data: Annotated[Data, _remade("everything")]
-    scenes: Annotated[TestScenes, _SCENES]
-    network: Annotated[Network, _NETWORKS]
-    training: Annotated[Training, _NETWORKS]
-    record: Annotated[KeptRecording, _RECORDINGS]
-    decoding: Annotated[Decoding, _RECORDINGS]
-    perturbation: Annotated[Perturbation, _remade("perturbations")]
-    figures: Annotated[Figures, _remade("figures and the report")]
-    compute: Annotated[Compute, _NOTHING]
+    data: Annotated[Data, remade("everything")]
+    scenes: Annotated[TestScenes, REMAKES_SCENES]
+    network: Annotated[Network, REMAKES_NETWORKS]
+    training: Annotated[Training, REMAKES_NETWORKS]
+    record: Annotated[KeptRecording, REMAKES_RECORDINGS]
+    decoding: Annotated[Decoding, REMAKES_RECORDINGS]
+    perturbation: Annotated[Perturbation, remade("perturbations")]
+    figures: Annotated[Figures, remade("figures and the report")]
+    compute: Annotated[Compute, REMAKES_NOTHING]
 
 
 def block_of(field: FieldInfo) -> type[Block] | None:
