@@ -3,14 +3,14 @@
 import pytest
 
 from recordings import SHARD
-from recurrence import Sources, sample_sources
+from recurrence import SourceImages, sample_sources
 from recurrence.scene_writing import write_test_scenes
 from recurrence.scenes import SceneDistribution
 from study import CHECKPOINTS, TINY, Study
 
 
 @pytest.fixture(scope="session")
-def sources() -> Sources:
+def sources() -> SourceImages:
     """The training images of the project's sample."""
     return sample_sources()
 
@@ -27,7 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="session")
-def scene_files(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def scene_files(sources: SourceImages, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Two shards of test scenes of the run with seed 1."""
     folder = tmp_path_factory.mktemp("scenes")
     files = []

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from recurrence.configuration.blocks import Network
 from recurrence.names import CATEGORIES, LAYERS
-from recurrence.scenes import Recipe, Sources
+from recurrence.scenes import Recipe, SourceImages
 
 # Of top-down connections from that layer, if it leaves no gaps.
 STRIDE = {"conv1": 3, "conv2": 10}
 
 
-def paint(sources: Sources, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
+def paint(sources: SourceImages, recipe: Recipe, n: int) -> npt.NDArray[np.float64]:
     """Scene ``n`` of a recipe (docs/experiment.md 1), painted with scipy one object at a time: (100, 100)."""
     canvas = np.zeros((100, 100))
     for i in range(8):

@@ -140,7 +140,7 @@ def write_network(
         about |= {"checkpoint": {**file, "sha256": checkpoint}, "packages": PACKAGES}
     network = folder / interaction / f"instance{k}" / "model.safetensors"
     network.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"w": np.zeros(1)}, network, {"about": json.dumps(about)})
+    save_file({"w": np.zeros(1)}, network, {"provenance": json.dumps(about)})
     shard = config["scenes"]["shard"]
     tested = {"data": images, "scenes": scenes, "seed": seed, "shard": shard}
     recorded = {key: config["record"][key] for key in ("scenes", "precision")}

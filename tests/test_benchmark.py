@@ -14,7 +14,7 @@ from recurrence.datasets import write_shards
 from recurrence.names import CANVAS, LAYERS
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.renderers import renderer
-from recurrence.scenes import Sources, sample
+from recurrence.scenes import SourceImages, sample
 from recurrence.storage import create_hdf5
 from recurrence.variables import VARIABLES, labels
 
@@ -22,7 +22,7 @@ SCENES = 30
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> Subject:
+def subject(tmp_path_factory: pytest.TempPathFactory, sources: SourceImages) -> Subject:
     folder = tmp_path_factory.mktemp("benchmark")
     for part in ("shards", "scenes/" + CONFIG.scenes.set):
         (folder / part).mkdir(parents=True)

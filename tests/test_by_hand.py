@@ -19,7 +19,7 @@ from recurrence.configuration.problems import ConfigurationError
 from recurrence.network import RecurrentNetwork
 from recurrence.perturbation import replacements
 from recurrence.scene_reading import SceneSet
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.storage import read_table
 from study import ROOT, Study
 
@@ -134,7 +134,7 @@ def test_a_relative_data_folder_is_beside_the_results(
     assert len(run.sources("validation").images) == 200
 
 
-def test_painting_is_that_of_the_workflow(sources: Sources) -> None:
+def test_painting_is_that_of_the_workflow(sources: SourceImages) -> None:
     from recurrence.rendering import render
     from recurrence.scenes import sample
 

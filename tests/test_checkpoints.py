@@ -218,7 +218,7 @@ def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path
     assert not (results / "logs/train").exists()
     for interaction, (file,) in files.items():
         with safe_open(results / interaction / "instance1/model.safetensors", "np") as model:
-            assert Path(file).name in model.metadata()["about"]
+            assert Path(file).name in model.metadata()["provenance"]
     training = pd.read_csv(results / "tables/training.csv")
     assert list(training) == ["interaction", "instance", *CURVE]
     assert training.empty

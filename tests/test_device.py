@@ -18,13 +18,13 @@ from recurrence.job import Progress
 from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import replacements
-from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, SourceImages, alter, sample
 from recurrence.training import Streams, train
 
 GPU = torch.device("cuda", 0)
 
 
-def test_scenes_are_painted_on_the_device(sources: Sources) -> None:
+def test_scenes_are_painted_on_the_device(sources: SourceImages) -> None:
     unjittered = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
     recipe = sample(sources, unjittered, 1, range(3))
     recipes = [recipe] + [alter(recipe, v, "compounded", unjittered) for v in ALTERATIONS]
@@ -55,7 +55,7 @@ def test_passes_stay_on_the_device(interaction: str) -> None:
                 assert functional_call(network, weights, again).logits.device == GPU
 
 
-def test_mixed_precision_does_not_touch_scenes(sources: Sources) -> None:
+def test_mixed_precision_does_not_touch_scenes(sources: SourceImages) -> None:
     images, recipe = (
         torch.from_numpy(sources.images),
         sample(sources, SceneDistribution(), 1, range(2)),
@@ -75,7 +75,7 @@ class Unsynchronised(Progress):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_the_cpu_does_not_wait_for_a_gpu_in_training(sources: Sources, tmp_path: Path) -> None:
+def test_the_cpu_does_not_wait_for_a_gpu_in_training(sources: SourceImages, tmp_path: Path) -> None:
     every = dict.fromkeys(("iterations", "validate_every"), 10)
     block = TRAINING.model_copy(update=every)
     network, progress = RecurrentNetwork("multiplicative", SMALL), Unsynchronised("test", [], 0)

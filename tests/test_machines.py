@@ -21,7 +21,7 @@ def test_a_processor_without_bfloat16_takes_float32_and_reruns_nothing(
     result = study.snakemake("--notemp", *files, env=os.environ | {name: value})
     assert result.returncode == 0, result.stdout + result.stderr
     with safe_open(study.folder / network / "model.safetensors", "np") as file:
-        about = json.loads(file.metadata()["about"])
+        about = json.loads(file.metadata()["provenance"])
     assert (about["training"]["precision"], about["precision"]) == ("auto", "float32")
     with h5py.File(study.folder / network / "activations.h5") as file:
         assert file.attrs["precision"] == "float32"

@@ -45,7 +45,7 @@ def test_files_say_which_pair_they_were_made_from(shapes: Study) -> None:
     expected = {place: {"name": each["name"], "sha256": []} for place, each in PAIR.items()}
     folder = shapes.folder / "results/shapes/multiplicative/instance1"
     with safe_open(folder / "model.safetensors", "np") as file:
-        assert json.loads(file.metadata()["about"])["pair"] == expected
+        assert json.loads(file.metadata()["provenance"])["pair"] == expected
     scenes = shapes.folder / "data/scenes/shapes/test-00.h5"
     for path in (folder / "perturbation_example.h5", scenes):
         with h5py.File(path) as file:

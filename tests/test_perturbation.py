@@ -17,7 +17,7 @@ from recurrence.job import Progress
 from recurrence.names import RENDERINGS, ends
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
-from recurrence.scenes import SceneDistribution, Sources, alter
+from recurrence.scenes import SceneDistribution, SourceImages, alter
 
 BLOCK = Perturbation(
     scale=Scale(small=0.8, large=1.6, jitter=0),
@@ -32,7 +32,7 @@ BLOCK = Perturbation(
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
-def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
+def made(sources: SourceImages, interaction: str = "multiplicative") -> Experiment:
     torch.manual_seed(6)
     network = RecurrentNetwork(interaction, SMALL).eval()
     for (
@@ -43,7 +43,7 @@ def made(sources: Sources, interaction: str = "multiplicative") -> Experiment:
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive"])
-def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction: str) -> None:
+def test_table_equals_a_full_rerun_of_every_scene(sources: SourceImages, interaction: str) -> None:
     experiment, n = made(sources, interaction), 6
     block = block_with(BLOCK, renderings=[*RENDERINGS], repeats=2, scenes=n, connections=True)
     table = perturb(experiment, block, Progress("perturb", [], 2 * n))
@@ -108,7 +108,7 @@ def test_table_equals_a_full_rerun_of_every_scene(sources: Sources, interaction:
     assert (apart.systematic_only > 0).any() and (apart.control_only > 0).any()
 
 
-def test_connections_add_rows_and_change_none(sources: Sources) -> None:
+def test_connections_add_rows_and_change_none(sources: SourceImages) -> None:
     progress = Progress("perturb", [], 3)
     without = perturb(made(sources), BLOCK, progress)
     table = perturb(made(sources), block_with(BLOCK, connections=True), progress)
@@ -117,7 +117,7 @@ def test_connections_add_rows_and_change_none(sources: Sources) -> None:
     pd.testing.assert_frame_equal(whole, without)
 
 
-def test_bfloat16_changes_few_answers(sources: Sources) -> None:
+def test_bfloat16_changes_few_answers(sources: SourceImages) -> None:
     exact, near = (
         perturb(
             made(sources),
@@ -132,7 +132,7 @@ def test_bfloat16_changes_few_answers(sources: Sources) -> None:
     assert not exact.equals(near)
 
 
-def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources) -> None:
+def test_the_control_is_a_permutation_of_the_systematic_change(sources: SourceImages) -> None:
     experiment, indices = made(sources), range(3)
     recipe = experiment.recipe(indices)
     altered = alter(recipe, "location_vertical", "opposite", UNJITTERED)
@@ -156,7 +156,7 @@ def test_the_control_is_a_permutation_of_the_systematic_change(sources: Sources)
         assert change.numel() < 50 or not torch.allclose(change, shuffled)
 
 
-def test_permutations_belong_to_a_scene(sources: Sources) -> None:
+def test_permutations_belong_to_a_scene(sources: SourceImages) -> None:
     experiment = made(sources)
     whole, part = experiment.permutations(range(4)), experiment.permutations(range(2, 4))
     for layer, permutation in whole.items():
@@ -166,7 +166,7 @@ def test_permutations_belong_to_a_scene(sources: Sources) -> None:
 
 
 def test_a_network_without_recurrence_has_nothing_to_perturb(
-    sources: Sources, tmp_path: Path
+    sources: SourceImages, tmp_path: Path
 ) -> None:
     experiment = made(sources, "feedforward")
     assert perturb(experiment, BLOCK, Progress("perturb", [], 3)).empty
@@ -176,7 +176,7 @@ def test_a_network_without_recurrence_has_nothing_to_perturb(
 
 
 def test_example_is_the_first_scene_that_the_perturbation_flips(
-    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sources: SourceImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answers are set by hand: among the first scenes, number 7 alone is as the rule asks."""
     experiment, path = made(sources), tmp_path / "example.h5"
@@ -221,7 +221,7 @@ def test_example_is_the_first_scene_that_the_perturbation_flips(
     assert maps["flow_control"].shape == (1, 100, 100)
 
 
-def test_without_such_a_scene_there_is_no_example(sources: Sources, tmp_path: Path) -> None:
+def test_without_such_a_scene_there_is_no_example(sources: SourceImages, tmp_path: Path) -> None:
     experiment = made(sources)
     with torch.no_grad():
         experiment.network.readout.weight.zero_()  # always the same answer, which nothing flips

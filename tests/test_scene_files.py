@@ -11,14 +11,14 @@ from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
 from recurrence.scene_reading import SceneSet
 from recurrence.scene_writing import write_variants
-from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.variables import VARIABLES, labels
 
 
 @pytest.mark.parametrize("size", [7, 50, 1000])
 def test_batches_are_the_scenes_of_all_shards(
-    size: int, sources: Sources, scene_files: list[str]
+    size: int, sources: SourceImages, scene_files: list[str]
 ) -> None:
     count = SHARD + 10
     recipe = sample(sources, SceneDistribution(), derive_seed(1, "test scenes"), range(count))
@@ -35,7 +35,9 @@ def test_batches_are_the_scenes_of_all_shards(
         np.testing.assert_array_equal(read, expected[variable])
 
 
-def test_variants_are_scenes_with_one_variable_altered(sources: Sources, tmp_path: Path) -> None:
+def test_variants_are_scenes_with_one_variable_altered(
+    sources: SourceImages, tmp_path: Path
+) -> None:
     distribution = SceneDistribution(location_jitter=0)
     write_variants(tmp_path / "variants.h5", sources, distribution, 3, {"seed": 3})
     recipe = sample(sources, distribution, derive_seed(3, "variants"), range(2))

@@ -17,13 +17,13 @@ import plain
 from recurrence.device_rendering import render_tensors
 from recurrence.names import ALTERATIONS, RENDERINGS
 from recurrence.rendering import render
-from recurrence.scenes import Recipe, SceneDistribution, Sources, _permutation, alter, sample
+from recurrence.scenes import Recipe, SceneDistribution, SourceImages, _permutation, alter, sample
 from recurrence.variables import VARIABLES, labels
 
 UNJITTERED = SceneDistribution(7, 0.8, 1.6, 0, 35, 0, 0)
 
 
-def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
+def assert_equals_oracle(sources: SourceImages, recipe: Recipe) -> None:
     """Paint with both renderers: compiled, and made of tensor operations."""
     expected = np.stack([plain.paint(sources, recipe, n)[None] for n in range(len(recipe))])
     for scenes in (
@@ -34,7 +34,7 @@ def assert_equals_oracle(sources: Sources, recipe: Recipe) -> None:
         np.testing.assert_allclose(scenes, expected, atol=1e-5, rtol=0)
 
 
-def test_scenes_equal_scipy(sources: Sources) -> None:
+def test_scenes_equal_scipy(sources: SourceImages) -> None:
     recipe = sample(sources, SceneDistribution(), 1, range(24))
     assert_equals_oracle(sources, recipe)
     assert_equals_oracle(sources, recipe.clean())
@@ -42,7 +42,7 @@ def test_scenes_equal_scipy(sources: Sources) -> None:
 
 @pytest.mark.parametrize("variable", ALTERATIONS)
 @pytest.mark.parametrize("rendering", RENDERINGS)
-def test_altered_copies_equal_scipy(sources: Sources, variable: str, rendering: str) -> None:
+def test_altered_copies_equal_scipy(sources: SourceImages, variable: str, rendering: str) -> None:
     recipe = sample(sources, UNJITTERED, 2, range(4))
     assert_equals_oracle(sources, alter(recipe, variable, rendering, UNJITTERED))
 
@@ -58,7 +58,7 @@ def test_altered_copies_equal_scipy(sources: Sources, variable: str, rendering: 
     jitter=st.floats(0, 2.5),
 )
 def test_odd_distributions_equal_scipy(
-    sources: Sources,
+    sources: SourceImages,
     seed: int,
     start: int,
     clutter: int,
@@ -82,11 +82,11 @@ def test_odd_images_equal_scipy() -> None:
         ]
     ).astype(np.uint8)
     labels = np.array([0, 1], np.uint8)
-    sources = Sources.join((images[:2], labels), (images[2:], labels))
+    sources = SourceImages.join((images[:2], labels), (images[2:], labels))
     assert_equals_oracle(sources, sample(sources, SceneDistribution(), 3, range(8)))
 
 
-def test_a_scene_depends_only_on_its_seed_and_index(sources: Sources) -> None:
+def test_a_scene_depends_only_on_its_seed_and_index(sources: SourceImages) -> None:
     whole = sample(sources, SceneDistribution(), 5, range(40))
     part = sample(sources, SceneDistribution(), 5, range(17, 23))
     other = sample(sources, SceneDistribution(), 6, range(17, 23))
@@ -96,7 +96,7 @@ def test_a_scene_depends_only_on_its_seed_and_index(sources: Sources) -> None:
     np.testing.assert_array_equal(render(sources, whole)[17:23], render(sources, part))
 
 
-def test_draws_follow_the_distribution(sources: Sources) -> None:
+def test_draws_follow_the_distribution(sources: SourceImages) -> None:
     n, d = 20_000, SceneDistribution()
     recipe = sample(sources, d, 7, range(n))
     found = labels(recipe, sources)
@@ -137,7 +137,7 @@ def test_draws_follow_the_distribution(sources: Sources) -> None:
     ],
 )
 def test_a_variable_that_is_no_class_is_refused_by_name(
-    sources: Sources, values: np.ndarray, said: str, monkeypatch: pytest.MonkeyPatch
+    sources: SourceImages, values: np.ndarray, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(VARIABLES, "odd", lambda recipe, sources: values)
     with pytest.raises(ValueError, match=said):
@@ -145,14 +145,14 @@ def test_a_variable_that_is_no_class_is_refused_by_name(
 
 
 @pytest.mark.parametrize("clutter", range(8))
-def test_the_number_of_clutter_objects(sources: Sources, clutter: int) -> None:
+def test_the_number_of_clutter_objects(sources: SourceImages, clutter: int) -> None:
     recipe = sample(sources, SceneDistribution(clutter=clutter), 8, range(200))
     assert (recipe.present.sum(1) == clutter + 1).all()
     assert recipe.present[np.arange(200), recipe.target].all()
     assert (recipe.clean().present.sum(1) == 1).all()
 
 
-def test_alterations_change_what_they_name_and_nothing_else(sources: Sources) -> None:
+def test_alterations_change_what_they_name_and_nothing_else(sources: SourceImages) -> None:
     recipe = sample(sources, UNJITTERED, 9, range(300))
     before = labels(recipe, sources)
     for variable in ALTERATIONS:
@@ -176,7 +176,7 @@ def test_alterations_change_what_they_name_and_nothing_else(sources: Sources) ->
     np.testing.assert_array_equal(np.sort(swapped, 1), np.sort(recipe.centre, 1))
 
 
-def test_compounded_copies_end_between_the_classes(sources: Sources) -> None:
+def test_compounded_copies_end_between_the_classes(sources: SourceImages) -> None:
     recipe = sample(sources, UNJITTERED, 10, range(50))
     scene = np.arange(50)
     turned = alter(recipe, "orientation", "compounded", UNJITTERED)
@@ -187,7 +187,7 @@ def test_compounded_copies_end_between_the_classes(sources: Sources) -> None:
     np.testing.assert_allclose(factor, 1.28)
 
 
-def test_replacement_images_are_uniform(sources: Sources) -> None:
+def test_replacement_images_are_uniform(sources: SourceImages) -> None:
     n = 40_000
     recipe = sample(sources, SceneDistribution(), 11, range(n))
     own = sources.categories[recipe.image[np.arange(n), recipe.target]]
@@ -211,13 +211,13 @@ def test_permutations_are_all_different_and_ranked() -> None:
     assert (np.sort(every, 1) == np.arange(9)).all()
 
 
-def test_an_object_that_leaves_the_canvas_is_refused(sources: Sources) -> None:
+def test_an_object_that_leaves_the_canvas_is_refused(sources: SourceImages) -> None:
     huge = SceneDistribution(large=2.5)
     with pytest.raises(ValueError, match=r"leaves the 100 x 100 canvas.*scenes\.scale\.large"):
         render(sources, sample(sources, huge, 1, range(8)))
 
 
-def test_unknown_alteration_is_refused(sources: Sources) -> None:
+def test_unknown_alteration_is_refused(sources: SourceImages) -> None:
     recipe = sample(sources, UNJITTERED, 1, range(1))
     with pytest.raises(ValueError, match="no alteration 'colour'"):
         alter(recipe, "colour", "opposite", UNJITTERED)
@@ -226,17 +226,17 @@ def test_unknown_alteration_is_refused(sources: Sources) -> None:
 PAINT = """
 from recurrence.datasets import read_sample
 from recurrence.rendering import render
-from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.scenes import SceneDistribution, SourceImages, sample
 names = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 files = [read_sample(name) for name in ("mnist", "fashion")]
-sources = Sources.join(*(tuple(each[name] for name in names) for each in files))
+sources = SourceImages.join(*(tuple(each[name] for name in names) for each in files))
 for _ in range(2):
     print(render(sources, sample(sources, SceneDistribution(), 1, range(2))).sum())
 """
 
 
 def test_without_a_folder_for_compiled_code_the_painter_works_and_says_so_once(
-    sources: Sources, tmp_path: Path
+    sources: SourceImages, tmp_path: Path
 ) -> None:
     project, package = Path(__file__).parents[1], "workflow/scripts/recurrence"
     shutil.copytree(project / package, tmp_path / package, ignore=lambda *_: ["__pycache__"])

@@ -17,7 +17,7 @@ from recurrence.job import Progress
 from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
 from recurrence.renderers import renderer
-from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.scenes import SceneDistribution, SourceImages, sample
 from recurrence.training import (
     DivergedError,
     Streams,
@@ -46,7 +46,7 @@ class KillAt(Progress):
 
 
 def run(
-    sources: Sources,
+    sources: SourceImages,
     state: Path,
     block: Training = TRAINING,
     kill_at: int = 0,
@@ -70,7 +70,7 @@ def assert_same(one: RecurrentNetwork, other: RecurrentNetwork) -> None:
     [("soap", [1]), ("soap", [3]), ("soap", [11]), ("soap", [2, 5, 9]), ("adam", [2, 5, 9])],
 )
 def test_a_killed_training_ends_in_the_same_weights(
-    sources: Sources,
+    sources: SourceImages,
     tmp_path: Path,
     optimizer: str,
     killed_at: list[int],
@@ -94,7 +94,7 @@ def test_a_killed_training_ends_in_the_same_weights(
 
 
 def test_progress_reports_loss_accuracy_and_time_left(
-    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sources: SourceImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(0)
     network = RecurrentNetwork("multiplicative", SMALL)
@@ -110,7 +110,7 @@ def test_progress_reports_loss_accuracy_and_time_left(
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])
-def test_the_curve_has_the_size_of_drive_and_flow(sources: Sources, interaction: str) -> None:
+def test_the_curve_has_the_size_of_drive_and_flow(sources: SourceImages, interaction: str) -> None:
     network = RecurrentNetwork(interaction, SMALL)
     recipe = sample(sources, SceneDistribution(), 3, range(5))
     images = renderer(sources, torch.device("cpu"))(recipe)
@@ -129,7 +129,7 @@ def test_the_curve_has_the_size_of_drive_and_flow(sources: Sources, interaction:
     assert any(found[f"flow_{layer}"] for layer in LAYERS) == (interaction != "feedforward")
 
 
-def test_training_is_adam_on_cross_entropy(sources: Sources, tmp_path: Path) -> None:
+def test_training_is_adam_on_cross_entropy(sources: SourceImages, tmp_path: Path) -> None:
     block = TRAINING.model_copy(
         update={"iterations": 3, "precision": "float32", "clip_norm": None, "optimizer": "adam"}
     )
@@ -179,9 +179,9 @@ def test_each_weight_has_one_optimizer_and_its_rate(interaction: str, optimizer:
     assert not of
 
 
-def test_training_learns(sources: Sources, tmp_path: Path) -> None:
+def test_training_learns(sources: SourceImages, tmp_path: Path) -> None:
     one_each = [int((sources.categories == category).argmax()) for category in range(20)]
-    few = Sources(sources.images[one_each], sources.categories[one_each], 10)
+    few = SourceImages(sources.images[one_each], sources.categories[one_each], 10)
     easy = SceneDistribution(clutter=0, scale_jitter=0, angle_jitter=0, location_jitter=0)
     block = TRAINING.model_copy(
         update={
@@ -198,7 +198,7 @@ def test_training_learns(sources: Sources, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def begun(sources: Sources, tmp_path: Path) -> Path:
+def begun(sources: SourceImages, tmp_path: Path) -> Path:
     """The state of a training that was killed after its checkpoint at iteration 6."""
     state = tmp_path / "state.pt"
     with pytest.raises(Killed):
@@ -214,7 +214,7 @@ def begun(sources: Sources, tmp_path: Path) -> Path:
     ],
 )
 def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
-    sources: Sources,
+    sources: SourceImages,
     begun: Path,
     monkeypatch: pytest.MonkeyPatch,
     rates: dict[int, float],
@@ -228,7 +228,7 @@ def test_a_training_that_diverges_stops_and_keeps_the_last_good_state(
 
 
 def test_a_full_disk_at_a_checkpoint_is_reported_and_keeps_the_one_before(
-    sources: Sources, begun: Path, tmp_path: Path
+    sources: SourceImages, begun: Path, tmp_path: Path
 ) -> None:
     before, limits = begun.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # like a full disk
@@ -243,14 +243,14 @@ def test_a_full_disk_at_a_checkpoint_is_reported_and_keeps_the_one_before(
     assert_same(whole, run(sources, begun)[0])
 
 
-def test_a_damaged_state_is_refused_by_name(sources: Sources, begun: Path) -> None:
+def test_a_damaged_state_is_refused_by_name(sources: SourceImages, begun: Path) -> None:
     begun.write_bytes(begun.read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"state\.pt is damaged: delete it"):
         run(sources, begun)
 
 
 def test_a_training_stays_in_the_precision_that_it_began_in(
-    sources: Sources,
+    sources: SourceImages,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -292,7 +292,7 @@ def test_clutter_grows_over_the_curriculum() -> None:
 
 
 def test_a_finished_training_is_not_repeated(
-    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sources: SourceImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network, curve = run(sources, tmp_path / "state.pt")
     again, same = run(sources, tmp_path / "state.pt", kill_at=1)

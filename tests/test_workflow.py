@@ -30,7 +30,7 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
         for instance in (1, 2):
             folder = run / interaction / f"instance{instance}"
             with safe_open(folder / "model.safetensors", "np") as file:
-                about = json.loads(file.metadata()["about"])
+                about = json.loads(file.metadata()["provenance"])
                 assert about["interaction"] == interaction
                 assert about["training"]["iterations"] == 6
             assert pd.read_csv(folder / "training.csv").iteration.tolist() == [3, 6]

@@ -28,7 +28,7 @@ from recurrence.perturbation import Experiment, perturb
 from recurrence.recording import MANTISSA, round_mantissa
 from recurrence.renderers import renderer
 from recurrence.rendering import render
-from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, SourceImages, alter, sample
 from recurrence.training import draw
 
 CONFIG = check(yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text()))
@@ -57,9 +57,9 @@ class Subject:
         return plain
 
     @cached_property
-    def sources(self) -> Sources:
+    def sources(self) -> SourceImages:
         names = [dataset.name for dataset in CONFIG.data.datasets]
-        return Sources.read(self.data / f"shards/{name}-test.h5" for name in names)
+        return SourceImages.read(self.data / f"shards/{name}-test.h5" for name in names)
 
     @property
     def scene_file(self) -> Path:
@@ -267,6 +267,6 @@ def _update(
     return loss.item()
 
 
-def _painted_plainly(sources: Sources, recipe: Any) -> Tensor:
+def _painted_plainly(sources: SourceImages, recipe: Any) -> Tensor:
     scenes = np.stack([paint(sources, recipe, n) for n in range(len(recipe))])
     return torch.from_numpy(scenes.astype(np.float32))[:, None]

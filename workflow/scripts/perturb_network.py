@@ -6,7 +6,7 @@ from recurrence.devices import prepare_torch, resolve_precision
 from recurrence.network import load_network
 from recurrence.origins import require
 from recurrence.perturbation import Experiment, perturb, write_example
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, SourceImages
 
 with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
@@ -17,7 +17,7 @@ with job.logged(snakemake):
     block = Perturbation(**parameters.perturbation)
     experiment = Experiment(
         load_network(files.model).to(device),
-        Sources.read(files.sources),
+        SourceImages.read(files.sources),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
     )

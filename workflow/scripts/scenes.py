@@ -4,7 +4,7 @@ from recurrence.configuration.blocks import Distribution
 from recurrence.job import logged
 from recurrence.origins import require
 from recurrence.scene_writing import write_test_scenes
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.storage import provenance
 
 with logged(snakemake):
@@ -13,7 +13,7 @@ with logged(snakemake):
     first = int(snakemake.wildcards.number) * parameters.shard
     write_test_scenes(
         snakemake.output[0],
-        Sources.read(files),
+        SourceImages.read(files),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         range(first, first + parameters.shard),

@@ -10,7 +10,7 @@ from recurrence.costs import stated
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import require
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.seeds import derive_seed
 from recurrence.shards import shard_digest
 
@@ -34,8 +34,8 @@ with job.logged(snakemake):
     key |= {"images": [shard_digest(path) for path in files]}
     state = states.state_file(folder, key)
     streams = training.Streams(
-        Sources.read(files.train),
-        Sources.read(files.validation),
+        SourceImages.read(files.train),
+        SourceImages.read(files.validation),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         seed,
     )

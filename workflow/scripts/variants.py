@@ -4,7 +4,7 @@ from recurrence.configuration.blocks import Distribution
 from recurrence.job import logged
 from recurrence.origins import require
 from recurrence.scene_writing import write_variants
-from recurrence.scenes import SceneDistribution, Sources
+from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.storage import provenance
 
 with logged(snakemake):
@@ -12,7 +12,7 @@ with logged(snakemake):
     require(files, data=parameters.data)
     write_variants(
         snakemake.output[0],
-        Sources.read(files),
+        SourceImages.read(files),
         SceneDistribution.of(Distribution(**parameters.scenes)),
         parameters.seed,
         provenance(

@@ -26,7 +26,7 @@ from recurrence.figures import STYLE
 from recurrence.names import CANVAS, LAYERS, SAMPLED
 from recurrence.network import Intervention, RecurrentNetwork, Trajectory, load_network
 from recurrence.rendering import render
-from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
+from recurrence.scenes import Recipe, SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.source_files import FILES
 from recurrence.storage import open_hdf5, read_table
@@ -37,7 +37,7 @@ __all__ = [
     "Run",
     "SceneDistribution",
     "Scenes",
-    "Sources",
+    "SourceImages",
     "Trajectory",
     "images",
     "load",
@@ -67,7 +67,7 @@ class Scenes:
 class PaintedScenes(Scenes):
     """Scenes that were painted from a recipe, so that they can be altered."""
 
-    sources: Sources
+    sources: SourceImages
     distribution: SceneDistribution
     recipe: Recipe
 
@@ -81,15 +81,15 @@ class PaintedScenes(Scenes):
         return _painted(self.sources, self.distribution, recipe)
 
 
-def sample_sources() -> Sources:
+def sample_sources() -> SourceImages:
     """The training images of the sample of MNIST and Fashion-MNIST that comes with the project."""
-    return Sources.join(
+    return SourceImages.join(
         *((files[FILES[0]], files[FILES[1]]) for files in map(read_sample, SAMPLED))
     )
 
 
 def paint(
-    sources: Sources,
+    sources: SourceImages,
     count: int | range = 4,
     distribution: SceneDistribution | None = None,
     seed: int = 0,
@@ -103,7 +103,9 @@ def paint(
     return _painted(sources, drawn_from, sample(sources, drawn_from, seed, numbers))
 
 
-def _painted(sources: Sources, distribution: SceneDistribution, recipe: Recipe) -> PaintedScenes:
+def _painted(
+    sources: SourceImages, distribution: SceneDistribution, recipe: Recipe
+) -> PaintedScenes:
     scenes, clean = (torch.from_numpy(render(sources, each)) for each in (recipe, recipe.clean()))
     named = {name: torch.from_numpy(each) for name, each in labels(recipe, sources).items()}
     return PaintedScenes(scenes, clean, named, sources, distribution, recipe)
@@ -192,7 +194,7 @@ class Run:
         self,
         count: int | range = 4,
         distribution: SceneDistribution | None = None,
-        sources: Sources | None = None,
+        sources: SourceImages | None = None,
     ) -> PaintedScenes:
         """Paint test scenes of the run: the first ``count``, or those with the numbers of a range.
 
@@ -206,7 +208,7 @@ class Run:
             derive_seed(self.config.run.seed, "test scenes"),
         )
 
-    def sources(self, split: str = "test") -> Sources:
+    def sources(self, split: str = "test") -> SourceImages:
         """The source images of a split: train, validation or test.
 
         Raises ``FileNotFoundError`` if the run's data folder lacks them, and says what to do without.
@@ -219,7 +221,7 @@ class Run:
                 f"{lacking[0]} is not there, so no scenes can be painted from the run's images. The scenes of "
                 "run.examples(...) need none; sources=recurrence.sample_sources() takes the project's sample"
             )
-        return Sources.read(files)
+        return SourceImages.read(files)
 
     def _network(self, interaction: str, instance: int) -> Path:
         return self.folder / interaction / f"instance{instance}"

@@ -351,14 +351,14 @@ def save_network(
 ) -> None:
     """Write the weights. The file's metadata have the interaction, the ``network`` block and ``provenance`` as JSON.
 
-    They are one entry, ``about``: safetensors writes several in any order, but equal networks must be equal files.
+    They are one entry, ``provenance``: safetensors writes several in any order, but equal networks must be equal files.
     """
     metadata = {"interaction": network.interaction, "network": block.plain(), **provenance}
     weights = {
         name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()
     }
     with atomic(path) as temporary:
-        temporary.write_bytes(save(weights, {"about": json.dumps(metadata, sort_keys=True)}))
+        temporary.write_bytes(save(weights, {"provenance": json.dumps(metadata, sort_keys=True)}))
 
 
 def load_network(path: str | Path) -> RecurrentNetwork:
@@ -369,7 +369,7 @@ def load_network(path: str | Path) -> RecurrentNetwork:
     damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, ValidationError)
     with reading(path, "is not a network of this project: {}", *damage):
         with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {})["about"])
+            metadata = json.loads((file.metadata() or {})["provenance"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         network = RecurrentNetwork(
             metadata["interaction"], Network.model_validate(metadata["network"])

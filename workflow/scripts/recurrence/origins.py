@@ -21,7 +21,7 @@ def origin(path: str | Path) -> dict[str, Any]:
         damage = (SafetensorError, KeyError, json.JSONDecodeError)
         wrong = "is not a network of this project: {}"
         with reading(path, wrong, *damage), safe_open(path, "np") as file:
-            return dict(json.loads((file.metadata() or {})["about"]))
+            return dict(json.loads((file.metadata() or {})["provenance"]))
     with open_hdf5(path) as file:
         return {key: _plain(value) for key, value in file.attrs.items()}
 

@@ -29,7 +29,7 @@ from recurrence.network import (
     total,
 )
 from recurrence.renderers import Renderer, renderer
-from recurrence.scenes import Recipe, SceneDistribution, Sources, alter, sample
+from recurrence.scenes import Recipe, SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, write_dataset
 
@@ -60,7 +60,7 @@ class Experiment:
     """The network, scenes and seed of a perturbation experiment."""
 
     network: RecurrentNetwork
-    sources: Sources
+    sources: SourceImages
     distribution: SceneDistribution
     seed: int
 

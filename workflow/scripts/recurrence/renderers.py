@@ -7,12 +7,12 @@ from torch import Tensor
 
 from recurrence.device_rendering import render_tensors
 from recurrence.rendering import render
-from recurrence.scenes import Recipe, Sources
+from recurrence.scenes import Recipe, SourceImages
 
 Renderer = Callable[[Recipe], Tensor]
 
 
-def renderer(sources: Sources, device: torch.device) -> Renderer:
+def renderer(sources: SourceImages, device: torch.device) -> Renderer:
     """A function that paints recipes as scenes (n, 1, 100, 100), float32 in [0, 1], on ``device``."""
     if device.type == "cpu":
         return lambda recipe: torch.from_numpy(render(sources, recipe))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from recurrence.names import CANVAS, IMAGE
-from recurrence.scenes import OBJECTS, Floats, Ints, Recipe, Sources
+from recurrence.scenes import OBJECTS, Floats, Ints, Recipe, SourceImages
 
 Images = npt.NDArray[np.float32]
 
@@ -221,7 +221,7 @@ def layout(recipe: Recipe) -> Layout:
     )
 
 
-def render(sources: Sources, recipe: Recipe) -> Images:
+def render(sources: SourceImages, recipe: Recipe) -> Images:
     """Paint the scenes of a recipe: (n, 1, 100, 100), float32 in [0, 1].
 
     Raises ``ValueError`` if an object would leave the canvas.

@@ -6,7 +6,7 @@ from typing import Any
 
 from recurrence.names import ALTERATIONS
 from recurrence.rendering import render
-from recurrence.scenes import SceneDistribution, Sources, alter, sample
+from recurrence.scenes import SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.storage import create_hdf5, write_dataset
 from recurrence.variables import labels
@@ -17,7 +17,7 @@ VARIANTS = 2  # scenes whose altered copies are shown
 
 def write_test_scenes(
     path: str | Path,
-    sources: Sources,
+    sources: SourceImages,
     distribution: SceneDistribution,
     seed: int,
     indices: range,
@@ -42,7 +42,7 @@ def write_test_scenes(
 
 def write_variants(
     path: str | Path,
-    sources: Sources,
+    sources: SourceImages,
     distribution: SceneDistribution,
     seed: int,
     provenance: Mapping[str, Any],

@@ -29,7 +29,7 @@ DRAWS = 84  # of a scene: eight objects, target, two replacement images; a multi
 
 
 @dataclass(frozen=True)
-class Sources:
+class SourceImages:
     """The source images of one split, those of the first dataset of the pair first.
 
     ``images`` is (m, 28, 28); ``categories`` is (m,), 0-9 in the first dataset and 10-19 in the second; ``first`` is
@@ -121,7 +121,7 @@ class Recipe:
         """The target's part (n, ...) of an array (n, 8, ...) with a column for each object."""
         return values[np.arange(len(self)), self.target]
 
-    def categories(self, sources: Sources) -> Ints:
+    def categories(self, sources: SourceImages) -> Ints:
         """The category of the target (n,), 0 to 19."""
         return sources.categories[self.of_target(self.image)]
 
@@ -138,7 +138,9 @@ def _permutation(rank: Ints) -> Ints:
     return chosen
 
 
-def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices: range) -> Recipe:
+def sample(
+    sources: SourceImages, distribution: SceneDistribution, seed: int, indices: range
+) -> Recipe:
     """Draw the recipes of the scenes ``indices`` (consecutive) in the stream ``seed``."""
     n = len(indices)
     generator = np.random.Philox(key=seed, counter=indices.start * (DRAWS // 4))
@@ -194,7 +196,7 @@ def sample(sources: Sources, distribution: SceneDistribution, seed: int, indices
     )
 
 
-def _another_class(sources: Sources, image: Ints, uniform: Floats) -> Ints:
+def _another_class(sources: SourceImages, image: Ints, uniform: Floats) -> Ints:
     """For each image, draw one of another class in its dataset, uniformly."""
     first_of = sources.first_of_class
     category = sources.categories[image]

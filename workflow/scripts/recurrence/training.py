@@ -25,7 +25,7 @@ from recurrence.devices import resolve_precision, send
 from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.renderers import Renderer, renderer
-from recurrence.scenes import SceneDistribution, Sources, sample
+from recurrence.scenes import SceneDistribution, SourceImages, sample
 from recurrence.seeds import derive_seed
 from recurrence.states import note
 from recurrence.storage import atomic, reading
@@ -45,8 +45,8 @@ class DivergedError(RuntimeError):
 class Streams:
     """What scenes are drawn from: ``seed`` and a scene's number determine the scene."""
 
-    training: Sources
-    validation: Sources
+    training: SourceImages
+    validation: SourceImages
     distribution: SceneDistribution
     seed: int
 
@@ -252,7 +252,7 @@ def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
 
 def draw(
     paint: Renderer,
-    sources: Sources,
+    sources: SourceImages,
     distribution: SceneDistribution,
     seed: int,
     indices: range,

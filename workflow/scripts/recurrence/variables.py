@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # the Snakefile imports this, and needs no NumPy
     import numpy as np
     import numpy.typing as npt
 
-    from recurrence.scenes import Recipe, Sources
+    from recurrence.scenes import Recipe, SourceImages
 
-Function = Callable[["Recipe", "Sources"], "npt.NDArray[Any]"]
+Function = Callable[["Recipe", "SourceImages"], "npt.NDArray[Any]"]
 VARIABLES: dict[str, Function] = {}
 
 
@@ -27,7 +27,7 @@ def variable(function: Function) -> Function:
     return function
 
 
-def labels(recipe: "Recipe", sources: "Sources") -> "dict[str, npt.NDArray[np.uint8]]":
+def labels(recipe: "Recipe", sources: "SourceImages") -> "dict[str, npt.NDArray[np.uint8]]":
     """All variables of the targets, each (n,) uint8.
 
     Raises ``ValueError``, naming the variable, if its values are anything else.
@@ -48,36 +48,36 @@ def labels(recipe: "Recipe", sources: "Sources") -> "dict[str, npt.NDArray[np.ui
 
 
 @variable
-def category(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def category(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """0 to 9 in the first dataset, 10 to 19 in the second."""
     return recipe.categories(sources)
 
 
 @variable
-def location_horizontal(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def location_horizontal(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """0 left, 1 right."""
     return recipe.of_target(recipe.centre)[:, 1] >= CANVAS // 2
 
 
 @variable
-def location_vertical(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def location_vertical(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """0 top, 1 bottom."""
     return recipe.of_target(recipe.centre)[:, 0] >= CANVAS // 2
 
 
 @variable
-def scale(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def scale(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """0 small, 1 large."""
     return recipe.large
 
 
 @variable
-def orientation(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def orientation(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """0 the positive angle, 1 the negative one."""
     return recipe.of_target(recipe.angle) < 0
 
 
 @variable
-def domain(recipe: "Recipe", sources: "Sources") -> "npt.NDArray[Any]":
+def domain(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """Which dataset: 0 the first, 1 the second."""
     return recipe.categories(sources) // (CATEGORIES // 2)
