@@ -56,7 +56,8 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
     for name, expected in columns.items():
         table = pd.read_csv(run / "tables" / f"{name}.csv")
         assert list(table)[: len(expected.split())] == expected.split(), name
-        assert len(table), name
+        # A run of another design is not compared with the published networks.
+        assert (len(table) > 0) == (name != "distance"), name
     decoding = pd.read_csv(run / "tables/decoding.csv")
     recurrent = (
         3 * 4 + 3 * 4 + 2 * 4
