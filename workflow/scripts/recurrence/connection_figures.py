@@ -32,9 +32,7 @@ SOURCE_STYLE: dict[str, Any] = {
     LATERAL: ("#0072B2", "o"),
     **{layer: LAYER_STYLE[layer] for layer in LAYERS[1:]},
 }
-SOURCE_NAMES = {ALL: "all together", LATERAL: LATERAL} | {
-    layer: f"from {layer}" for layer in LAYERS[1:]
-}
+SOURCE_NAMES = {ALL: "all", LATERAL: LATERAL} | {layer: f"from {layer}" for layer in LAYERS[1:]}
 REMOVED = {LATERAL: "all lateral", "topdown": "all top-down", ALL: "any recurrence"}
 
 

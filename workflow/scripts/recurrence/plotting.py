@@ -130,5 +130,6 @@ def networks_handle(rows: Frame) -> Line2D:
 
 def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
     """Place the legend above all panels."""
-    columns = min(len(handles), 7)
+    rows = -(-len(handles) // 7)
+    columns = -(-len(handles) // rows)
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=2.2)
