@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 
 from blocks import PAPER
-from recurrence.names import ends
+from recurrence.wiring import ends
 
 CONNECTIONS = [*PAPER.lateral, *PAPER.topdown]
 ABLATIONS = [*CONNECTIONS, "lateral", "topdown", "all"]

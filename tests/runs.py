@@ -11,8 +11,9 @@ import yaml
 from safetensors.numpy import save_file
 
 from recurrence.configuration.problems import check, overlaid
-from recurrence.names import ALTERATIONS, LABELS, LAYERS
+from recurrence.names import ALTERATIONS, LAYERS
 from recurrence.storage import write_table
+from recurrence.variables import VARIABLES
 from study import ROOT
 
 PACKAGES = {"torch": "2.14.1", "numpy": "2.4.6"}
@@ -35,7 +36,7 @@ def decoding_rows(config: Mapping[str, Any], interaction: str, k: int, effect: f
                 continue
             for layer in LAYERS:
                 for t in range(first, config["network"]["timesteps"] + 1):
-                    for variable in LABELS:
+                    for variable in VARIABLES:
                         chance = 0.1 if variable == "category" else 0.55
                         value = chance + 0.05 * t + effect + 0.01 * rng.standard_normal()
                         yield (repeat, source, layer, t, "cluttered", variable, round(value, 4))

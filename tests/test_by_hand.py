@@ -104,7 +104,9 @@ def test_an_intervention_is_that_of_the_perturbation_experiment(run: recurrence.
     sizes = {layer: int(np.prod(shape)) for layer, shape in network.shapes.items()}
     shuffles = {layer: torch.zeros(3, n, dtype=torch.int64) for layer, n in sizes.items()}
     [flows] = [
-        flows for layer, t, flows in replacements(*passes, shuffles) if (layer, t) == ("conv1", 2)
+        flows
+        for layer, t, _, flows in replacements(*passes, shuffles)
+        if (layer, t) == ("conv1", 2)
     ]
     there = recurrence.Intervention("conv1", 2, flows["systematic"])
     torch.testing.assert_close(changed.logits, network(scenes.images, there, passes[0]).logits)

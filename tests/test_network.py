@@ -15,7 +15,7 @@ from recurrence.configuration.blocks import Network
 from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_parameters
 from recurrence.costs import block_of
 from recurrence.interactions import interactions
-from recurrence.names import LAYERS, ends
+from recurrence.names import LAYERS
 from recurrence.network import (
     Ablation,
     Intervention,
@@ -25,6 +25,7 @@ from recurrence.network import (
     parameter_table,
     save_network,
 )
+from recurrence.wiring import ends
 
 
 def made(interaction: str, block: Network = SMALL, seed: int = 0) -> RecurrentNetwork:
@@ -204,7 +205,9 @@ def test_the_table_of_parameters_is_that_of_the_network() -> None:
     table = parameter_table("additive", SMALL)
     network = RecurrentNetwork("additive", SMALL)
     shapes = {name: " x ".join(map(str, p.shape)) for name, p in network.named_parameters()}
-    assert dict(table.itertuples(index=False, name=None)) == shapes
+    assert dict(zip(table["parameter"], table["shape"], strict=True)) == shapes
+    sizes = {name: p.numel() for name, p in network.named_parameters()}
+    assert dict(zip(table["parameter"], table["size"], strict=True)) == sizes
 
 
 def test_unknown_interaction_is_refused() -> None:

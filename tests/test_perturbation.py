@@ -14,10 +14,11 @@ from torch import Tensor
 from blocks import SMALL, block_with
 from recurrence.configuration.blocks import Location, Orientation, Perturbation, Scale
 from recurrence.job import Progress
-from recurrence.names import RENDERINGS, ends
+from recurrence.names import RENDERINGS
 from recurrence.network import Intervention, RecurrentNetwork
 from recurrence.perturbation import COLUMNS, Experiment, perturb, replacements, write_example
 from recurrence.scenes import SceneDistribution, SourceImages, alter
+from recurrence.wiring import ends
 
 BLOCK = Perturbation(
     scale=Scale(small=0.8, large=1.6, jitter=0),

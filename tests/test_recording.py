@@ -17,11 +17,12 @@ from blocks import SMALL, block_with
 from recordings import SHARD, made, recorded
 from recurrence import storage
 from recurrence.clutter import QUADRANTS, energy_outside
-from recurrence.names import LAYERS, ends
+from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
 from recurrence.recording import MANTISSA, bytes_needed, layout, round_mantissa
 from recurrence.scene_reading import SceneSet
 from recurrence.variables import VARIABLES
+from recurrence.wiring import ends
 
 COUNT = 70
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"

@@ -25,7 +25,7 @@ REFUSED = {"nothing, as it is refused"}
 CHANGES: dict[str, tuple[Any, set[str]]] = {
     "run.seed": (1, SCENES | {"variants"}),
     "run.instances": (3, TRAINING - {"examples"}),
-    "run.interactions": (["multiplicative"], {"examples"} | END),
+    "run.interactions": (["multiplicative"], {"examples", "parameters"} | END),
     "run.checkpoints.multiplicative": (CHECKPOINTS, IMPORT),
     "run.checkpoints.additive": (CHECKPOINTS, IMPORT),
     "data.validation": (150, SCENES | {"shards", "variants"}),
@@ -253,6 +253,7 @@ def test_every_module_is_in_the_table() -> None:
     ("name", "expected"),
     [
         ("animation", set()),
+        ("ablation", RECORDING),
         ("answers", RECORDING),
         ("archive", set()),
         ("by_hand", set()),
@@ -261,6 +262,7 @@ def test_every_module_is_in_the_table() -> None:
         ("claims", {"scorecard", "figure", "report"}),
         *((f"comparison/{n}", set()) for n in ("figures", "measures", "page", "runs", "settings")),
         ("clutter", RECORDING),
+        ("connection_figures", {"figure", "report"}),
         ("controls", {"scorecard", "figure", "report"}),
         ("costs", NETWORK),
         ("configuration/annotations", set()),
@@ -320,6 +322,7 @@ def test_every_module_is_in_the_table() -> None:
         ("training", TRAINING),
         ("variables", {"scenes", "variants", "decode_scenes"} | RECORDING),
         ("verdicts", {"scorecard", "figure", "report"}),
+        ("wiring", NETWORK | {"decode_scenes"}),
     ],
 )
 def test_a_changed_module_reruns_the_stages_that_use_it(

@@ -208,7 +208,7 @@ def exchanged(tables: Tables) -> Tables:
     frames = {
         name: frame.assign(interaction=frame["interaction"].replace(other))
         for name, frame in vars(tables).items()
-        if name != "scene_decoding"
+        if name not in ("scene_decoding", "connections")
     }
     return dataclasses.replace(tables, **frames)
 
@@ -230,7 +230,7 @@ def first(tables: Tables, count: int) -> Tables:
     frames = {
         name: frame[frame["instance"] <= count]
         for name, frame in vars(tables).items()
-        if name != "scene_decoding"
+        if name not in ("scene_decoding", "connections")
     }
     return dataclasses.replace(tables, **frames)
 
@@ -342,8 +342,9 @@ def reduced() -> Tables:
         frame = frame[(frame["interaction"] == "additive") & (frame["instance"] == 1)]
         return frame[frame["timestep"] <= 3] if "timestep" in frame else frame
 
-    kept = vars(dataclasses.replace(as_ours(), scene_decoding=None))
-    return Tables(**{name: keep(frame) for name, frame in kept.items() if frame is not None})
+    kept = {**vars(as_ours())}
+    del kept["scene_decoding"], kept["connections"]
+    return Tables(**{name: keep(frame) for name, frame in kept.items()})
 
 
 def test_one_network_with_three_timesteps() -> None:

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, notice
-from recurrence.names import ALL, AUXILIARY, CHANCE, LAYERS, ends
+from recurrence.names import ALL, AUXILIARY, CHANCE, LAYERS
 from recurrence.plotting import (
     DASHED,
     DOTTED,
@@ -25,6 +25,7 @@ from recurrence.plotting import (
 )
 from recurrence.statistics import CELL, bands, per_instance, published_rendering, select
 from recurrence.storage import read_table
+from recurrence.wiring import ends
 
 LATERAL = "lateral"
 SOURCE_STYLE: dict[str, Any] = {

@@ -22,9 +22,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from recurrence.configuration.blocks import NetworkReadOuts, ReadOuts
-from recurrence.names import ALL, FIRST_FLOW, FIRST_TIMESTEP, LAYERS, ends
+from recurrence.names import ALL, FIRST_FLOW, FIRST_TIMESTEP, LAYERS
 from recurrence.seeds import derive_seed
 from recurrence.storage import open_hdf5
+from recurrence.wiring import ends
 
 if TYPE_CHECKING:
     from recurrence.job import Progress

@@ -15,6 +15,7 @@ SILENT = (
     "__init__",  # names for use by hand
     "configuration",
     "job",
+    "machine",
     "origins",
     "records",
     "states",

@@ -35,9 +35,3 @@ GROUPS = {  # variables that are reported as the mean of two
     "category_between": "category",
 }
 CHANCE = {"category": 0.05, "location": 0.5, "scale": 0.5, "orientation": 0.5, "domain": 0.5}
-
-
-def ends(connection: str) -> tuple[str, str]:
-    """Source and target of a recurrent connection. A lateral one has the name of its layer, as in the configuration."""
-    source, _, target = connection.partition("_to_")
-    return source, target or source

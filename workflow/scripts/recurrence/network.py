@@ -26,8 +26,9 @@ from recurrence.connections import RowConvolution, ToMap, UpConvolution, fixed_p
 from recurrence.costs import Sizes, block_of, costs
 from recurrence.devices import resolve_precision
 from recurrence.interactions import RULES, interactions
-from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL, ends
+from recurrence.names import CANVAS, CATEGORIES, FIRST_FLOW, LAYERS, POOL
 from recurrence.storage import atomic, reading
+from recurrence.wiring import ends
 
 
 @dataclass(frozen=True)

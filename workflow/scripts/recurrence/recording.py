@@ -17,11 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LAYERS, ends
+from recurrence.names import FIRST_FLOW, FIRST_TIMESTEP, LAYERS
 from recurrence.network import RecurrentNetwork, Trajectory
 from recurrence.scene_reading import Batch
 from recurrence.storage import create_hdf5, require_space, write_dataset
 from recurrence.variables import VARIABLES
+from recurrence.wiring import ends
 
 CHUNK = 25  # scenes
 # Bits of mantissa that are kept. A value's rounding error is at most 1.6 % (activations) or 6.3 % (flow), independent
