@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 
 from blocks import SMALL, TRAINING
+from recurrence.clutter import energy_outside
 from recurrence.device_rendering import render_tensors
 from recurrence.devices import computes_bfloat16, prepare_torch, resolve_precision, send
-from recurrence.evaluation import energy_outside
 from recurrence.job import Progress
 from recurrence.names import ALTERATIONS
 from recurrence.network import Intervention, RecurrentNetwork
@@ -44,7 +44,8 @@ def test_passes_stay_on_the_device(interaction: str) -> None:
         images, altered = (torch.empty(2, 1, 100, 100, device=GPU) for _ in range(2))
         known, other = (functional_call(network, weights, (x,)) for x in (images, altered))
         assert known.logits.device == GPU
-        assert energy_outside(known, images).device == GPU
+        where = torch.empty(2, dtype=torch.int64, device=GPU)
+        assert energy_outside(known, images, where, where).device == GPU
         permutations = {
             layer: torch.empty(2, torch.Size(shape).numel(), dtype=torch.long, device=GPU)
             for layer, shape in network.shapes.items()
