@@ -39,7 +39,7 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
     finally:
         path.write_bytes(kept)
     assert re.search(r"^train_network +12 +0$", result, re.MULTILINE)
-    assert re.search(r"^report +0 +1$", result, re.MULTILINE)
+    assert re.search(r"^report +0 +2$", result, re.MULTILINE)
     assert set(re.findall(r"^(\w+) +\d", result, re.MULTILINE)) == set(
         finished.planned("--forceall")
     )
