@@ -239,6 +239,7 @@ def test_the_first_lines_say_where_a_run_departs_from_the_papers_design(tmp_path
     page = " ".join(html.unescape(text).split())
     overview = page.split('id="claims"')[0]
     assert "it departs from it in network.timesteps and scenes.clutter" in overview
+    assert not re.search(r"0 of \d+ tests", overview)
     judged = re.sub(
         r"<summary>.{0,20}How a test is judged.*?</details>", "", page.split("<body")[1]
     )

@@ -300,7 +300,7 @@ def _in_words(rows: pd.DataFrame) -> str:
     def ends(column: str, ascending: bool) -> str:
         values = rows[column].dropna().sort_values(ascending=ascending)
         texts = [f"{value:.3f}" for value in (*values[:1], *values[1:][-1:])]
-        return " to ".join(texts) or "undefined (all values are equal)"
+        return " to ".join(texts) or "undefined"  # all values are equal
 
     worst = rows.iloc[0]
     return (
