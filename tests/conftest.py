@@ -1,12 +1,23 @@
-"""What several tests use: the project's sample of real digits and clothes, and a small run."""
+"""What several tests use: the project's sample of real digits and clothes, a small run, and an editor of the code."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from recordings import SHARD
-from recurrence import SourceImages, sample_sources
+from recurrence import SourceImages, fingerprints, sample_sources
+from recurrence.fingerprints import fingerprint
 from recurrence.scene_writing import write_test_scenes
 from recurrence.scenes import SceneDistribution
-from study import CHECKPOINTS, TINY, Study
+from study import CHECKPOINTS, RULES, SCRIPTS, TINY, Study
+
+# `make test` hands these on, and a `make` that a test starts would take them for its own.
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
@@ -16,14 +27,45 @@ def sources() -> SourceImages:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A finished small run. A test that changes it must undo that."""
-    study = Study(tmp_path_factory.mktemp("study"), TINY)
-    for file in CHECKPOINTS:
-        (study.folder / file).touch()
-    result = study.snakemake()
-    assert result.returncode == 0, result.stdout + result.stderr
-    return study
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Study:
+    """A finished small run, which one worker makes and each copies. A test that changes it must undo that."""
+    own = tmp_path_factory.mktemp("study") / "study"
+    shared = tmp_path_factory.getbasetemp()
+    shared = (shared if worker_id == "master" else shared.parent) / "finished"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            study = Study(own, TINY)
+            for file in CHECKPOINTS:
+                (study.folder / file).touch()
+            result = study.snakemake()
+            assert result.returncode == 0, result.stdout + result.stderr
+            shutil.copytree(own, shared, symlinks=True)
+            return study
+    shutil.copytree(shared, own, symlinks=True)
+    return Study.there(own)
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], set[str]]:
+    """A function that edits a file of a copy of the code, and returns the rules that run again."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprints, "PACKAGE", scripts / "recurrence")
+
+    def of_all() -> dict[str, str]:
+        return {path.stem: fingerprint(path) for path in scripts.glob("*.py") if path.stem in RULES}
+
+    now = of_all()
+
+    def edit(name: str, old: str, new: str) -> set[str]:
+        before, path = now.copy(), scripts / name
+        text = path.read_text() if path.exists() else ""
+        assert old in text
+        path.write_text(text.replace(old, new, 1) if old else text + new)
+        now.update(of_all())
+        return {rule for rule, value in now.items() if value != before[rule]}
+
+    return edit
 
 
 @pytest.fixture(scope="session")

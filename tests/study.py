@@ -12,6 +12,8 @@ import pandas as pd
 import yaml
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow/scripts"
+RULES = {path.stem for path in SCRIPTS.glob("*.py")}
 PROJECT = (
     "Snakefile",
     "config.yaml",
@@ -76,6 +78,13 @@ class Study:
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, target)
         self.configure(overlay)
+
+    @classmethod
+    def there(cls, folder: Path) -> "Study":
+        """The study in a folder, as it is."""
+        study = cls.__new__(cls)
+        study.folder = folder
+        return study
 
     def configure(self, overlay: dict[str, Any]) -> None:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))

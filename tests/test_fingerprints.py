@@ -14,10 +14,8 @@ import pytest
 from recurrence import fingerprints
 from recurrence.fingerprints import FORMAT, PACKAGE, SILENT, fingerprint
 from recurrence.storage import create_hdf5, open_hdf5, write_dataset, write_table
-from study import ROOT
+from study import SCRIPTS
 
-SCRIPTS = ROOT / "workflow/scripts"
-RULES = {path.stem for path in SCRIPTS.glob("*.py")}
 SCENES = {"scenes", "variants", "train_network", "perturb_network"}  # those that paint scenes
 NETWORKS = {"train_network", "import_network", "record_network", "perturb_network"}
 NETWORKS |= {"parameters", "examples"}
@@ -25,26 +23,6 @@ VARIABLES = {"scenes", "variants", "record_network", "examples"}
 SHOWN = {"scorecard", "figure", "report", "compare"}
 UNCOUNTED = ("names.py", "interactions.py", "variables.py", "costs.py", "__init__.py")
 Edit = Callable[[str, str, str], set[str]]
-
-
-@pytest.fixture
-def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
-    """A function that edits a file of a copy of the code, and returns the rules that run again."""
-    scripts = tmp_path / "scripts"
-    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprints, "PACKAGE", scripts / "recurrence")
-
-    def of_all() -> dict[str, str]:
-        return {rule: fingerprint(scripts / f"{rule}.py") for rule in RULES}
-
-    def edit(name: str, old: str, new: str) -> set[str]:
-        before, path = of_all(), scripts / name
-        text = path.read_text() if path.exists() else ""
-        assert old in text
-        path.write_text(text.replace(old, new, 1) if old else text + new)
-        return {rule for rule, value in of_all().items() if value != before[rule]}
-
-    return edit
 
 
 @pytest.mark.parametrize(

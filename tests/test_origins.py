@@ -129,8 +129,7 @@ def test_a_table_from_elsewhere_is_refused_by_name(clone: Study, name: str) -> N
 
 def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "copy", symlinks=True)
-    study = Study.__new__(Study)
-    study.folder = tmp_path / "copy"
+    study = Study.there(tmp_path / "copy")
     other = with_value("run.name", "other")
     study.configure(other)
     assert "scenes" not in study.planned()  # equal scenes are shared

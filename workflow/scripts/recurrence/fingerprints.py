@@ -57,9 +57,13 @@ def fingerprint(script: Path) -> str:
 
 @cache
 def _parsed(text: str) -> tuple[Code, list[ast.AST]]:
-    """What counts of a module, and its nodes that can run."""
+    """What counts of a module, and its imports and other names that may run more code."""
     tree = ast.parse(text)
-    return _code(tree), list(_counted(tree))
+    return _code(tree), [node for node in _counted(tree) if _runs_more(node)]
+
+
+def _runs_more(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom) or getattr(node, "id", "") in UNFOLLOWED
 
 
 # --- imports -------------------------------------------------------------------------------------
@@ -192,10 +196,13 @@ def _asks_only(test: ast.expr) -> bool:
 
 def _counted(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes of a tree that can run, imports within functions too."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        if not (isinstance(child, ast.If) and not child.orelse and _is_for_types(child.test)):
-            yield from _counted(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if not (isinstance(child, ast.If) and not child.orelse and _is_for_types(child.test)):
+                waiting.append(child)
 
 
 def _constants(text: str, wanted: set[str]) -> Code:
