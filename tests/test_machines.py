@@ -33,7 +33,7 @@ def test_a_processor_without_bfloat16_takes_float32_and_reruns_nothing(
     assert study.planned("--notemp", *files) == {}  # where auto may be bfloat16
 
 
-OF_ONE_NETWORK = ("1", "3B", "4A")  # figures
+OF_ONE_NETWORK = ("1", "4A")  # figures
 RC = "image.origin: lower\nfont.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n"
 SETTINGS = {
     "PYTHONOPTIMIZE": "2",

@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ("one.yaml none.yaml", "There is no file none.yaml, which CONFIG names"),
+        ("one.yaml none.yaml", "There is no file none.yaml, which CONFIG or SWEEP names"),
         ("one.yaml empty.yaml", "empty.yaml has no keys: write some"),
         ("list.yaml", "list.yaml has no keys: write some"),
         ("tabs.yaml", "tabs.yaml is not YAML (are there tabs?): "),
