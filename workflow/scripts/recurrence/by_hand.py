@@ -24,28 +24,13 @@ from recurrence.configuration.problems import check, layered
 from recurrence.datasets import read_sample
 from recurrence.figures import STYLE
 from recurrence.names import CANVAS, LAYERS, SAMPLED
-from recurrence.network import Intervention, RecurrentNetwork, Trajectory, load_network
+from recurrence.network import RecurrentNetwork, Trajectory, load_network
 from recurrence.rendering import render
 from recurrence.scenes import Recipe, SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
 from recurrence.source_files import FILES
 from recurrence.storage import open_hdf5, read_table
 from recurrence.variables import labels
-
-__all__ = [
-    "Intervention",
-    "Run",
-    "SceneDistribution",
-    "Scenes",
-    "SourceImages",
-    "Trajectory",
-    "images",
-    "load",
-    "load_network",
-    "paint",
-    "plot",
-    "sample_sources",
-]
 
 MODEL = "model.safetensors"
 
