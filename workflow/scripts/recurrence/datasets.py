@@ -21,14 +21,7 @@ import numpy.typing as npt
 from recurrence.downloads import DOWNLOADS, FAILURES, Download, ToolMissingError
 from recurrence.names import CATEGORIES, IMAGE
 from recurrence.shards import Bytes, DataError, digest
-from recurrence.source_files import (
-    FILES,
-    NPZ,
-    SAMPLE,
-    SHA256,
-    checksums,
-    own_files,
-)
+from recurrence.source_files import FILES, NPZ, SAMPLE, SHA256, checksums, own_files
 from recurrence.storage import create_hdf5, provenance, reading, write_dataset
 
 CLASSES = CATEGORIES // 2  # of each dataset
@@ -78,30 +71,27 @@ def _parse(path: Path, content: bytes) -> Bytes:
     return values
 
 
-def read_idx(path: str | Path) -> Bytes:
+def read_idx(path: str | Path, expected: str | None = None) -> Bytes:
     """Read an idx file, plain or gzipped: labels (n,) or images (n, rows, columns), uint8.
 
-    Raises :class:`DataError`, naming the file, for anything that is not a whole idx file of bytes.
+    Raises :class:`DataError`, naming the file, for anything that is not a whole idx file of bytes, or if the SHA-256
+    of its uncompressed content is not the ``expected`` one.
     """
     path = Path(path)
-    return _parse(path, _content(path))
+    return _parse(path, _verified(path, expected))
 
 
 def _verified(path: Path, expected: str | None) -> bytes:
     """The uncompressed content of ``path``, if its SHA-256 is the ``expected`` one or none is expected."""
     content = _content(path)
-    digest = hashlib.sha256(content).hexdigest()
-    if expected not in (None, digest):
+    found = hashlib.sha256(content).hexdigest()
+    if expected not in (None, found):
         raise DataError(
-            f"{path}: wrong content\n  SHA-256 expected {expected}\n  SHA-256 found    {digest}\n"
+            f"{path}: wrong content\n  SHA-256 expected {expected}\n  SHA-256 found    {found}\n"
             "(of the uncompressed file): replace it with the original file, "
             "or, of MNIST and Fashion-MNIST, remove it, and it is downloaded"
         )
     return content
-
-
-def _read_verified(path: Path, expected: str | None) -> Bytes:
-    return _parse(path, _verified(path, expected))
 
 
 # --- npz files -----------------------------------------------------------------------------------
@@ -156,7 +146,7 @@ def _try_once(download: Download, dataset: str, folder: Path) -> dict[str, Bytes
             files = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
             if not files:
                 raise DataError(f"the download has no {name}")
-            values[name] = _read_verified(files[0], expected)
+            values[name] = read_idx(files[0], expected)
             paths[name] = files[0]
         (folder / dataset).mkdir(exist_ok=True)
         for path in paths.values():
@@ -198,7 +188,7 @@ def fetch(
         values = dict(zip(FILES, [array for pair in pairs for array in pair], strict=True))
     else:
         named = {path.name.removesuffix(".gz"): path for path in own}
-        values = {name: _read_verified(path, known.get(name)) for name, path in named.items()}
+        values = {name: read_idx(path, known.get(name)) for name, path in named.items()}
     if len(values) == len(FILES):
         _require_whole(dataset, folder, values)
         print(f"{dataset}: own files in {folder}")
@@ -259,7 +249,7 @@ def sample_checksums(dataset: str, folder: Path = SAMPLE) -> dict[str, str]:
 def read_sample(dataset: str, folder: Path = SAMPLE) -> dict[str, Bytes]:
     """Read the project's sample of ``dataset`` as verified arrays, by file name."""
     known = sample_checksums(dataset, folder)
-    return {name: _read_verified(folder / dataset / f"{name}.gz", known[name]) for name in FILES}
+    return {name: read_idx(folder / dataset / f"{name}.gz", known[name]) for name in FILES}
 
 
 # --- shards --------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ but the training is counted in forward passes.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,12 +14,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from recurrence.configuration.blocks import (
-    Configuration,
-    NetworkReadOuts,
-    Perturbation,
-    Recording,
-)
+from recurrence import machine
+from recurrence.configuration.blocks import Configuration, NetworkReadOuts, Perturbation, Recording
 from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
@@ -122,8 +117,7 @@ def estimate(files: Sequence[Path], cores: str) -> str:
     """
     config = check(layered(files))
     threads = config.compute.threads
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = (available or 1) if cores == "all" else int(cores)
+    count = machine.cores() if cores == "all" else int(cores)
     device = prepare_torch(config.compute.device, threads)
 
     left = remaining(config, device)

@@ -12,10 +12,17 @@ NAME = re.compile(r"^(?:model name|Model)\s*:\s*(.+)$", re.MULTILINE)
 TOTAL = re.compile(r"^MemTotal:\s*(\d+) kB$", re.MULTILINE)
 
 
+def cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def describe() -> str:
     """The processor, the cores that this process may use, the memory, the GPU if PyTorch has one, and the system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [_found(NAME, CPU_FILE) or platform.processor() or platform.machine(), f"{cores} cores"]
+    processor = _found(NAME, CPU_FILE) or platform.processor() or platform.machine()
+    parts = [processor, f"{cores()} cores"]
     if memory := _found(TOTAL, MEMORY_FILE):
         parts.append(f"{int(memory) / 2**20:.0f} GB of memory")
     torch = sys.modules.get("torch")  # jobs without PyTorch use no GPU

@@ -11,11 +11,6 @@ from recurrence.origins import origin
 from recurrence.records import differences
 
 Network = tuple[str, int]  # interaction and instance
-NAMES = (
-    "run.name",
-    "scenes.set",
-    "data.folder",
-)  # keys that only name things; files do not carry them
 
 
 @dataclass(frozen=True)
