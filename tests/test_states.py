@@ -29,7 +29,7 @@ CONFIG = {
 
 def begun(folder: Path, age: int = 0, iteration: int = 30, **training: float) -> Path:
     """The state of a training, ``age`` seconds old."""
-    state = state_file(folder, {**BLOCKS, "training": {**BLOCKS["training"], **training}})
+    state = state_file(folder, (), **BLOCKS | {"training": BLOCKS["training"] | training})
     state.write_bytes(b"state")
     note(state, iteration=iteration)
     os.utime(state, (1e9 - age, 1e9 - age))
@@ -39,9 +39,8 @@ def begun(folder: Path, age: int = 0, iteration: int = 30, **training: float) ->
 def test_a_start_deletes_no_state(tmp_path: Path) -> None:
     states = [begun(tmp_path, age, learning_rate=age) for age in range(6)]
     for age, state in enumerate(states):
-        again = state_file(
-            tmp_path, {**BLOCKS, "training": {**BLOCKS["training"], "learning_rate": age}}
-        )
+        training = BLOCKS["training"] | {"learning_rate": age}
+        again = state_file(tmp_path, (), **BLOCKS | {"training": training})
         assert again == state and state.read_bytes() == b"state"
     assert len(set(states)) == 6
 
@@ -60,10 +59,10 @@ def test_another_validation_of_a_begun_training_is_refused_by_name(tmp_path: Pat
         ValueError,
         match=rf"^{state} .* training\.validate_every is 3 there and 4 here\. Set that back",
     ):
-        state_file(tmp_path, other)
-    state_file(tmp_path, {**other, "seed": 2})  # another network
+        state_file(tmp_path, (), **other)
+    state_file(tmp_path, (), **{**other, "seed": 2})  # another network
     state.unlink()
-    state_file(tmp_path, other)
+    state_file(tmp_path, (), **other)
 
 
 def test_status_tells_the_states_and_clean_deletes_those_not_needed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from recurrence.comparison.runs import runs_of
 from recurrence.figures import save
 from recurrence.job import logged
 from recurrence.pages import picture
-from recurrence.storage import atomic, write_table
+from recurrence.storage import write_table, write_text
 
 with logged(snakemake):
     output, dpi = snakemake.output, snakemake.params.dpi
@@ -24,5 +24,4 @@ with logged(snakemake):
         shown.append((drawn.title, drawn.caption, picture(png, drawn.alt)))
     csv = Path(output.table).read_text(encoding="utf-8")
     page = comparison(Path(snakemake.input.template), runs, table, shown, csv)
-    with atomic(output.page) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(output.page, page)

@@ -3,10 +3,10 @@
 import yaml
 
 from recurrence.job import logged
-from recurrence.storage import atomic
+from recurrence.storage import write_text
 
-with logged(snakemake), atomic(snakemake.output[0]) as temporary:
+with logged(snakemake):
     text = yaml.safe_dump(
         snakemake.params.untracked, sort_keys=True, default_flow_style=None, width=100
     )
-    temporary.write_text(text, encoding="utf-8")
+    write_text(snakemake.output[0], text)

@@ -6,7 +6,7 @@ from recurrence.job import logged
 from recurrence.report.durations import durations_page, finished_jobs
 from recurrence.report.page import render
 from recurrence.statistics import load
-from recurrence.storage import atomic, provenance, read_table
+from recurrence.storage import provenance, read_table, write_text
 
 with logged(snakemake):
     config, given = snakemake.params.config, snakemake.input
@@ -28,5 +28,4 @@ with logged(snakemake):
     texts = {snakemake.output.page: page}
     texts[snakemake.output.durations] = durations_page(Path(given.durations_template), jobs)
     for path, text in texts.items():
-        with atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(path, text)

@@ -6,7 +6,7 @@ from recurrence.distance import distances
 from recurrence.job import logged
 from recurrence.scorecard import score, summary
 from recurrence.statistics import load
-from recurrence.storage import atomic, write_table
+from recurrence.storage import write_table, write_text
 
 with logged(snakemake):
     ours = load(Path(snakemake.input.accuracy).parent)
@@ -18,6 +18,5 @@ with logged(snakemake):
     scorecard = score(ours, published, *scenes, comparable=not departures)
     write_table(snakemake.output.table, scorecard)
     text = summary(scorecard, ours.accuracy, snakemake.params.run, departures)
-    with atomic(snakemake.output.text) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(snakemake.output.text, text)
     print(text)

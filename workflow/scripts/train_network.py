@@ -12,7 +12,6 @@ from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import require
 from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.seeds import derive_seed
-from recurrence.shards import shard_digest
 
 with job.logged(snakemake):
     parameters, wildcards, files = snakemake.params, snakemake.wildcards, snakemake.input
@@ -29,10 +28,8 @@ with job.logged(snakemake):
     made_from |= {"validation": parameters.machine["validation"]}
     made_from |= {"instance": int(wildcards.instance)}
     require(files, data=parameters.data)
-    key = made_from | {key: parameters[key] for key in ("network", "code")}
-    key |= {"interaction": wildcards.interaction}
-    key |= {"images": [shard_digest(path) for path in files]}
-    state = states.state_file(folder, key)
+    own = {"interaction": wildcards.interaction, "network": parameters.network}
+    state = states.state_file(folder, files, **made_from, **own, code=parameters.code)
     streams = training.Streams(
         SourceImages.read(files.train),
         SourceImages.read(files.validation),

@@ -9,23 +9,25 @@ fails. Beside each state there is a JSON file that says what its training depend
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recurrence.configuration.problems import check, layered
 from recurrence.records import differences
-from recurrence.storage import atomic
+from recurrence.shards import shard_digest
+from recurrence.storage import write_text
 
 KEPT = 3  # states of a network, the newest
 
 
-def state_file(folder: Path, determinants: Mapping[str, Any]) -> Path:
-    """The state file in ``folder`` of the training that ``determinants`` fix completely.
+def state_file(folder: Path, shards: Iterable[str | Path], **determinants: Any) -> Path:
+    """The state file in ``folder`` of the training that the images in ``shards`` and ``determinants`` fix completely.
 
     Raises ``ValueError`` if it is not there, but that of a training which differs only in its validation: the two have
     the same weights, but not the same curve.
     """
+    determinants["images"] = [shard_digest(path) for path in shards]
     text = json.dumps(determinants, sort_keys=True)
     state = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
     if not state.exists():
@@ -50,8 +52,9 @@ def _refuse_other_validation(
 
 def note(state: Path, **facts: Any) -> None:
     """Add ``facts`` about a state to the JSON file beside it."""
-    with atomic(state.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps({**read_about(state), **facts}, sort_keys=True))
+    write_text(
+        state.with_suffix(".json"), json.dumps({**read_about(state), **facts}, sort_keys=True)
+    )
 
 
 def read_about(state: Path) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_table(path: str | Path, frame: pd.DataFrame, **leading: Any) -> None:
     """Write a tidy CSV with a header, ``leading`` constant columns first; floats keep six significant digits."""
     columns = pd.DataFrame(leading, index=frame.index, columns=list(leading))
