@@ -27,7 +27,7 @@ def control_rows(recurrent: Mapping[str, Evidence], controls: Mapping[str, Evide
 
 
 def _differences(interaction: str, ours: Evidence, control: str, theirs: Evidence) -> Iterator[Row]:
-    name = " ".join(control.split("_"))
+    name = control.replace("_", " ")
     pairs = [(f"test accuracy above that of {name}", ours.accuracy, theirs.accuracy)]
     steps = [evidence.timesteps("activation") for evidence in (ours, theirs)]
     if all(steps):

@@ -7,8 +7,7 @@ from operator import attrgetter, methodcaller
 
 import pandas as pd
 
-from recurrence import claims
-from recurrence.claims import CLAIMS, SMALLEST_IMPORTANCE, Checks
+from recurrence.claims import CLAIMS, JUDGES, SMALLEST_IMPORTANCE, Checks
 from recurrence.controls import control_rows
 from recurrence.design import stated
 from recurrence.distance import QUANTITIES, distances
@@ -29,9 +28,7 @@ from recurrence.verdicts import (
 )
 
 # The smallest differences of numbers that count; of importance it is that of the claims.
-SMALLEST_ACCURACY = (
-    0.03  # of test accuracy, and of decoding accuracies that are means over many decoders
-)
+SMALLEST_ACCURACY = 0.03  # of test accuracy, and of decoding that is a mean over many decoders
 SMALLEST_DECODING = 0.05  # of a single decoder
 # The test scenes behind a published decoding accuracy and importance, which are means of all repeats.
 PUBLISHED_SCENES = (2_000, 5_000)
@@ -61,7 +58,7 @@ def published_numbers(case: Case) -> Checks:
         if ours.sample.size and published.sample.size:
             rule, spread = agreement(published, smallest), Spread.between(published.sample)
             if rule.verdict(published, spread) == REPRODUCED:
-                yield Check("numbers", quantity, rule, ours, published, spread)
+                yield Check("numbers", quantity, rule, ours, published)
 
     yield from compare("test accuracy", attrgetter("accuracy"), SMALLEST_ACCURACY)
     for t in case.timesteps("activation"):
@@ -102,8 +99,7 @@ def scene_numbers(table: pd.DataFrame, published: list[Evidence], scored: int) -
         theirs = Measurement(pd.Series(networks).explode().to_numpy(dtype="float64"))
         rule = replace(agreement(theirs, SMALLEST_DECODING), trained=False)
         quantity = f"{variable} decoding, input (t = 1)"
-        spread = Spread.between(theirs.sample)
-        check = Check("numbers", quantity, rule, Measurement(values, error), theirs, spread)
+        check = Check("numbers", quantity, rule, Measurement(values, error), theirs)
         rows.append(check.row(Case("scenes alone", published[0], published[0])))
     return rows
 
@@ -142,17 +138,6 @@ def distance_row(table: pd.DataFrame, case: Case, quantity: str) -> Row | None:
         "sampling_error) fails, however few the scenes. Low and high: the nearest network and the "
         "farthest.",
     )
-
-
-JUDGES = (
-    claims.claim_a,
-    claims.claim_b,
-    claims.claim_c,
-    claims.claim_d,
-    claims.claim_e,
-    claims.claim_f,
-    claims.claim_g,
-)
 
 
 def score(

@@ -16,7 +16,7 @@ NOT_REPRODUCED = "not reproduced"
 CANNOT_TELL = "cannot tell"
 TOO_FEW = "too few iterations to tell"
 NO_VERDICT = "no verdict"
-WORST_FIRST = (NOT_REPRODUCED, CANNOT_TELL, REPRODUCED)
+WORST_FIRST = (NOT_REPRODUCED, TOO_FEW, CANNOT_TELL, REPRODUCED, NO_VERDICT)
 # If test accuracy is this far below the published one, a failed claim shows nothing.
 SHORT_OF_TRAINING = 0.10
 CONFIDENCE = 0.95
@@ -173,8 +173,8 @@ UNPUBLISHED = Measurement(np.empty(0))
 class Check:
     """A test of the scorecard: a measured value and its rule.
 
-    ``spread`` is that of the published networks, or an assumed one if nothing was published.
-    ``others`` are verdicts on other values that must pass too.
+    ``assumed`` is the spread between networks if nothing was published. ``others`` are verdicts on other values that
+    must pass too.
     """
 
     claim: str
@@ -182,8 +182,13 @@ class Check:
     rule: Rule
     ours: Measurement
     published: Measurement
-    spread: Spread
+    assumed: Spread | None = None
     others: tuple[str, ...] = ()
+
+    @property
+    def spread(self) -> Spread:
+        """The spread between networks that is taken for the published one."""
+        return self.assumed or Spread.between(self.published.sample)
 
     @property
     def interval(self) -> Interval:

@@ -12,12 +12,12 @@ from recurrence.distance import QUANTITIES
 from recurrence.pages import interval, number
 from recurrence.statistics import band, select
 from recurrence.verdicts import (
-    CANNOT_TELL,
     NO_VERDICT,
     NOT_REPRODUCED,
     REPRODUCED,
     SHORT_OF_TRAINING,
     TOO_FEW,
+    WORST_FIRST,
 )
 
 CENTRAL = (
@@ -31,7 +31,6 @@ PARTS = {
     "used to name objects": ("c", "d"),
 }
 NOT_TESTED = "not tested"
-WORST_FIRST = (NOT_REPRODUCED, TOO_FEW, CANNOT_TELL, REPRODUCED, NO_VERDICT)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,17 @@ from recurrence.design import stated
 from recurrence.figure_list import FIGURES, Entry
 from recurrence.pages import Picture, Table, environment, picture
 from recurrence.report.descriptions import Seen, description
-from recurrence.report.headline import CENTRAL, WORST_FIRST, answer, numbers, parts
+from recurrence.report.headline import CENTRAL, answer, numbers, parts
 from recurrence.report.tables import claim_table, tables
 from recurrence.statistics import Tables, select
-from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from recurrence.verdicts import (
+    CANNOT_TELL,
+    NO_VERDICT,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    TOO_FEW,
+    WORST_FIRST,
+)
 
 # Classes of the style sheet.
 STYLES = {REPRODUCED: "yes", NOT_REPRODUCED: "no"}
