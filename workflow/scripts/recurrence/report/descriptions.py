@@ -1,4 +1,4 @@
-"""What is seen in each figure, in words and numbers, for those who do not see it. Imports no torch.
+"""What each figure shows, in words and numbers, for readers who cannot see it. Imports no torch.
 
 A figure of data is described from the tables that it is drawn from. What is written into a figure of images is found
 in its PNG (:func:`recurrence.figures.save`).
@@ -60,7 +60,7 @@ def decoding(seen: Seen, source: str, interactions: Sequence[str]) -> str:
             f"{interaction.capitalize()}, from t = {times[0]} to t = {times[-1]}, the lowest and the highest layer: "
             f"{changes}."
         )
-    panels = "A panel for each variable, in it a line over timesteps for each layer. "
+    panels = "A panel for each variable, with a line over timesteps for each layer. "
     return panels + " ".join(texts) if texts else ""
 
 
@@ -92,7 +92,9 @@ def importance(seen: Seen, interaction: str) -> str:
             here = cells.xs(layer, level="layer")
             (timestep, variable), most = _highest(here)
             texts.append(f"{layer}, {variable} at t = {timestep} ({number(most, 2)})")
-    panels = "A panel for each layer, in it the importance of each variable, a colour for each timestep. "
+    panels = (
+        "A panel for each layer, with the importance of each variable; a colour for each timestep. "
+    )
     return f"{panels}Highest in each layer: {'; '.join(texts)}." if texts else ""
 
 
@@ -108,9 +110,9 @@ def accuracies(seen: Seen, interaction: str) -> str:
     layer, timestep, _ = cell
     worst = {kind: 100 * float(column[cell]) for kind, column in columns.items()}
     return (
-        "A panel for each layer, in it lines over the timestep of the perturbation. Undisturbed accuracy: "
-        f"{worst['original']:.0f} %. The wrong location costs most, beyond its control, at {layer} at t = {timestep}: "
-        f"{worst['systematic']:.0f} % are left, and {worst['control']:.0f} % with the control."
+        "A panel for each layer, with lines over the timestep of the perturbation. Undisturbed accuracy: "
+        f"{worst['original']:.0f} %. The wrong location costs most, compared with its control, at {layer} at "
+        f"t = {timestep}: accuracy is {worst['systematic']:.0f} %, and {worst['control']:.0f} % with the control."
     )
 
 
@@ -122,7 +124,7 @@ def distances(seen: Seen) -> str:
         f"correlation {number(rows['correlation'].mean(), 2)}"
         for (quantity, interaction), rows in groups
     ]
-    start = "Four panels of points: each cell of this run against the published one, and the line of equal values."
+    start = "Four panels of points: each value of this run against the published one, and the line of equal values."
     return f"{start} {'; '.join(texts)}." if texts else ""
 
 
@@ -130,9 +132,7 @@ def input_maps(seen: Seen, interaction: str) -> str:
     """How much clutter is left at the last timestep."""
     if not _has(seen.ours.accuracy, interaction):
         return ""
-    start = (
-        "Rows of grey images: the input map of a scene at each timestep, and last its target alone."
-    )
+    start = "Rows of grey images: the input map of a scene at each timestep, and at the end its target alone."
     rows = (
         None
         if seen.ours.clutter is None
@@ -152,7 +152,7 @@ def more_input_maps(seen: Seen, interactions: Sequence[str]) -> str:
     if not any(_has(seen.ours.accuracy, name) for name in interactions):
         return ""
     return (
-        "Rows of grey images, a scene in each: the input map at each timestep, and last its target alone; the "
+        "Rows of grey images, one for each scene: the input map at each timestep, and at the end its target alone; the "
         "multiplicative network on the left, the additive one on the right."
     )
 
@@ -160,8 +160,8 @@ def more_input_maps(seen: Seen, interactions: Sequence[str]) -> str:
 def answers(seen: Seen) -> str:
     """The layout of the figure of answers."""
     return (
-        "Three panels of lines over timesteps, one for each interaction: accuracy when the output layer sees fc up to "
-        "a timestep, accuracy when it sees that timestep alone, and its confidence for scenes named right and wrong."
+        "Three panels with a line over timesteps for each interaction: accuracy when the output layer sees fc up to "
+        "a timestep; accuracy when it sees that timestep alone; its confidence for scenes named correctly or wrongly."
     )
 
 
@@ -169,13 +169,13 @@ def renderings(seen: Seen) -> str:
     """The layout of the figure of both renderings."""
     return (
         "A row of panels for each interaction, a panel for each layer: importance of scale and orientation with "
-        "opposite and with compounded copies, side by side, a colour for each timestep."
+        "opposite and with compounded copies, side by side; a colour for each timestep."
     )
 
 
 def clutter(seen: Seen) -> str:
     """How much clutter is left at the last timestep, by interaction."""
-    start = "Three panels of lines over timesteps: clutter left in the whole map, the target's quadrant, the others."
+    start = "Three panels of lines over timesteps: clutter left in the whole map, in the target's quadrant, in the others."
     if seen.ours.clutter is None or seen.ours.clutter.empty:
         return start
     rows = select(seen.ours.clutter, quadrant="all")
@@ -208,7 +208,7 @@ def sources(seen: Seen, table: str) -> str:
         texts.append(f"{str(interaction).capitalize()}: {'; '.join(found)}.")
     what = "Mean of location, scale and orientation at the last timestep"
     start = what if table == "decoding" else "Highest importance of each connection"
-    panels = "A row of panels for each interaction and layer, a panel for each variable, a line for each source."
+    panels = "A row of panels for each interaction and layer, a panel for each variable, a line for each connection."
     return f"{panels} {start}. {' '.join(texts)}"
 
 
@@ -223,7 +223,7 @@ def ablation(seen: Seen) -> str:
         means = rows.groupby("removed", sort=False)["lost"].mean()
         costs = ", ".join(f"{name} {number(mean, 1)}" for name, mean in means.items())
         texts.append(f"{str(interaction).capitalize()}: {costs}.")
-    start = "A panel for each ablation, lines of accuracy over timesteps, ablated and intact. Points lost in the end."
+    start = "A panel for each ablation: accuracy over timesteps, ablated and intact. Points lost at the last one:"
     return f"{start} {' '.join(texts)}"
 
 
@@ -249,7 +249,7 @@ def perturbation_example(seen: Seen, interaction: str, kind: str) -> str:
     what = {"systematic": "the flow of the altered scene", "control": "its shuffled changes"}[kind]
     return (
         "Rows of images: the scene, the recurrent flow, and the maps of input and conv1 at each timestep; above "
-        f"undisturbed, below with {what}. The map where the replaced flow arrives is framed."
+        f"undisturbed, below with {what}. The map to which the replaced flow goes has a frame."
     )
 
 
@@ -264,8 +264,8 @@ def architecture(seen: Seen) -> str:
 def idea(seen: Seen) -> str:
     """The layout of figure 1."""
     return (
-        "A diagram: a cluttered scene enters a network whose layers also pass information about location, scale and "
-        "orientation back, and leaves it as the name of the target."
+        "A diagram: a cluttered scene enters a network, whose layers also send information about location, scale and "
+        "orientation back. The network's output is the name of the target."
     )
 
 
