@@ -175,7 +175,7 @@ def renderings(seen: Seen) -> str:
 
 def clutter(seen: Seen) -> str:
     """How much clutter is left at the last timestep, by interaction."""
-    start = "Three panels of lines over timesteps: clutter left in the whole map, in the target's quadrant, in the others."
+    start = "Three panels of lines over timesteps: clutter left in the whole map, the target's quadrant, the others."
     if seen.ours.clutter is None or seen.ours.clutter.empty:
         return start
     rows = select(seen.ours.clutter, quadrant="all")
