@@ -78,7 +78,7 @@ def test_status_tells_the_states_and_clean_deletes_those_not_needed(tmp_path: Pa
     assert second.endswith(
         " at iteration 30 of 90, training.learning_rate is 0.2 there and 0.1 here"
     )
-    assert third == "and 1 of finished networks"
+    assert third == "finished networks: 1"
     assert len(list(clean(tmp_path))) == 2
     assert list(lines(tmp_path, CONFIG)) == [first]
 

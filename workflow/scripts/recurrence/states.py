@@ -104,7 +104,7 @@ def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
             where = f"{folder.parents[1].name} {folder.parent.name.removeprefix('instance')}"
             yield f"{where}: {state.stem} at iteration {about.get('iteration', '?')} of {last}, {other}"
     if unneeded:
-        yield f"and {unneeded} of finished networks"
+        yield f"finished networks: {unneeded}"
 
 
 def clean(run: Path) -> Iterator[str]:
