@@ -20,14 +20,15 @@ function unfold() {
 addEventListener("hashchange", unfold);
 unfold();
 
-// The navigation marks the part that is being read: the last one that begins above the middle of the window.
+// The navigation marks the part that is being read: the last one that begins above a line. This line is just below the
+// navigation at the top of the page, and moves down with it, to the end of the window at the end of the page.
 const links = [...document.querySelectorAll(".bar a")];
 function mark() {
-  const above = links.filter((link) => {
-    const part = document.querySelector(link.hash);
-    return part && part.getBoundingClientRect().top < innerHeight / 2;
-  });
-  const current = scrollY + innerHeight >= document.body.scrollHeight - 2 ? links.at(-1) : above.at(-1) ?? links[0];
+  const start = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) + 2;
+  const share = scrollY / Math.max(1, document.documentElement.scrollHeight - innerHeight - 2);
+  const line = start + Math.min(1, share) * (innerHeight - start);
+  const above = links.filter((link) => document.querySelector(link.hash)?.getBoundingClientRect().top <= line);
+  const current = above.at(-1) ?? links[0];
   links.forEach((link) => link.toggleAttribute("aria-current", link === current));
 }
 addEventListener("scroll", mark, { passive: true });

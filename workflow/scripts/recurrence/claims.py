@@ -7,7 +7,7 @@ explains the rules and gives their error rates.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from recurrence.names import AUXILIARY, CHANCE, LAYERS
+from recurrence.names import AUXILIARY, CHANCE, LAYERS, PERTURBED_VARIABLES
 from recurrence.statistics import Evidence, Measurement, average
 from recurrence.verdicts import (
     REPRODUCED,
@@ -135,7 +135,7 @@ def claim_d(case: Case) -> Checks:
         tests=len(timesteps),
     )
     for layer in ("conv1", "conv2"):
-        for variable in ("location", "orientation", "scale", "category"):
+        for variable in PERTURBED_VARIABLES:
             checks, published_pass = [], False
             for t in timesteps:
                 ours, published = (

@@ -1,26 +1,26 @@
 """Figures about single connections, from tables: what each carries, and what is lost without it. Imports no torch."""
 
-from typing import Any
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, notice
-from recurrence.names import ALL, AUXILIARY, CHANCE, LAYERS
+from recurrence.names import ALL, CHANCE, DECODED_VARIABLES, LAYERS, PERTURBED_VARIABLES
 from recurrence.plotting import (
     DASHED,
-    DOTTED,
     LAYER_STYLE,
-    VARIABLES,
+    Style,
     chance_handle,
+    decoding_axis,
     interaction_styles,
     legend,
     line,
     networks_handle,
     percent,
     published_handle,
+    reference,
+    style_handles,
     timestep_axis,
 )
 from recurrence.statistics import CELL, bands, per_instance, published_rendering, select
@@ -28,7 +28,7 @@ from recurrence.storage import read_table
 from recurrence.wiring import ends
 
 LATERAL = "lateral"
-SOURCE_STYLE: dict[str, Any] = {
+SOURCE_STYLE: dict[str, Style] = {
     ALL: ("#000000", ""),
     LATERAL: ("#0072B2", "o"),
     **{layer: LAYER_STYLE[layer] for layer in LAYERS[1:]},
@@ -87,7 +87,7 @@ def sources(files: Files, block: Figures, table: str) -> Figure:
     """
     decoded = table == "decoding"
     value = "accuracy" if decoded else "functional_importance"
-    variables = ("category", *AUXILIARY) if decoded else VARIABLES
+    variables = DECODED_VARIABLES if decoded else PERTURBED_VARIABLES
     frame = _source_bands(read_table(files[table]), value)
     if text := _lack(frame, table):
         return notice(text)
@@ -103,27 +103,23 @@ def sources(files: Files, block: Figures, table: str) -> Figure:
         row[0].set_ylabel(f"{interaction}\nto {layer}")
         for axes, variable in zip(row, variables, strict=True):
             cell = {"interaction": interaction, "layer": layer, "variable": variable}
-            level = CHANCE[variable] if decoded else 0
-            axes.axhline(level, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+            reference(axes, CHANCE[variable] if decoded else 0)
             for source, style in SOURCE_STYLE.items():
                 rows, published = (select(each, source=source, **cell) for each in (frame, before))
                 if len(rows):
                     line(axes, rows, published if block.published else None, *style)
             timestep_axis(axes, timesteps)
             if decoded:
-                lowest = float(select(frame, variable=variable)["mean"].min())
-                axes.set_ylim(0 if variable == "category" else min(0.45, lowest - 0.02), 1)
-                percent(axes)
+                decoding_axis(axes, variable, select(frame, variable=variable)["mean"])
     for axes, variable in zip(panels[0], variables, strict=True):
         axes.set_title(variable)
     for axes in panels[-1]:
         axes.set_xlabel("timestep" if decoded else "timestep of perturbation")
     figure.supylabel("decoding accuracy (%)" if decoded else "functional importance", fontsize=8)
-    handles = [
-        Line2D([], [], color=colour, marker=marker, label=SOURCE_NAMES[source])
-        for source, (colour, marker) in SOURCE_STYLE.items()
-        if source in set(frame["source"])
-    ]
+    shown = set(frame["source"])
+    handles = style_handles(
+        {SOURCE_NAMES[k]: style for k, style in SOURCE_STYLE.items() if k in shown}
+    )
     handles += published_handle(block) if len(before) else []
     handles += [chance_handle()] if decoded else []
     legend(figure, [*handles, networks_handle(frame)])
@@ -144,7 +140,7 @@ def ablation(files: Files, block: Figures) -> Figure:
         return notice(
             "The networks of this run have no recurrent connections that could be removed."
         )
-    styles = interaction_styles([*map(str, table["interaction"].unique())])
+    styles = interaction_styles(table["interaction"].unique())
     timesteps = sorted(table["timestep"].unique())
     names = table["removed"].unique()
     columns = min(4, len(names))
@@ -161,7 +157,7 @@ def ablation(files: Files, block: Figures) -> Figure:
         if number >= len(names):
             axes.set_axis_off()
             continue
-        axes.axhline(CHANCE["category"], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+        reference(axes, CHANCE["category"])
         for place, (interaction, (colour, marker)) in enumerate(styles.items()):
             cell = {"interaction": interaction, "removed": names[number]}
             whole = select(intact, **cell)
@@ -190,7 +186,7 @@ def ablation(files: Files, block: Figures) -> Figure:
     percent(panels[0][0])
     figure.supxlabel("output layer sees fc up to timestep", fontsize=8)
     figure.supylabel("test accuracy (%)", fontsize=8)
-    handles = [Line2D([], [], color=c, marker=m, label=name) for name, (c, m) in styles.items()]
-    handles.append(Line2D([], [], color="0.2", lw=0.9, ls=DASHED, label="intact"))
-    legend(figure, [*handles, chance_handle(), networks_handle(without)])
+    whole_handle = Line2D([], [], color="0.2", lw=0.9, ls=DASHED, label="intact")
+    handles = [*style_handles(styles), whole_handle, chance_handle()]
+    legend(figure, [*handles, networks_handle(without)])
     return figure

@@ -20,12 +20,12 @@ from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.distance import QUANTITIES, cells
 from recurrence.figure_list import FIGURES
-from recurrence.names import ALL, AUXILIARY, CHANCE, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.names import ALL, CHANCE, DECODED_VARIABLES, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.plotting import (
     DOTTED,
     LAYER_STYLE,
-    TIME_COLOURS,
     chance_handle,
+    decoding_axis,
     held,
     legend,
     line,
@@ -33,10 +33,13 @@ from recurrence.plotting import (
     percent,
     points,
     published_handle,
+    reference,
+    style_handles,
+    time_colours,
     timestep_axis,
     variable_axis,
 )
-from recurrence.statistics import bands, per_instance, published_rendering, select
+from recurrence.statistics import CELL, bands, per_instance, published_rendering, select
 from recurrence.storage import atomic, read_table
 
 OWN_STYLE: dict[str, Any] = {
@@ -58,10 +61,7 @@ OWN_STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
 }
 # On top of the default style, so that the user's own settings do not count.
-STYLE: list[str | Path | dict[str, Any]] = [
-    "default",
-    OWN_STYLE,
-]  # whatever the user's settings are
+STYLE: list[str | Path | dict[str, Any]] = ["default", OWN_STYLE]
 ORIGINAL, SYSTEMATIC, CONTROL = "#c8c8c8", "#D55E00", "#0072B2"
 
 
@@ -97,8 +97,7 @@ def draw(name: str, files: Files, block: Figures) -> Figure:
 def _decoding_bands(path: str, source: str, interaction: str) -> pd.DataFrame:
     wanted = {"source": source, "interaction": interaction, "image": "cluttered", "connection": ALL}
     frame = select(read_table(path), **wanted)
-    keys = ["layer", "timestep", "variable"]
-    return bands(per_instance(frame, keys, "accuracy"), keys, "accuracy")
+    return bands(per_instance(frame, CELL, "accuracy"), CELL, "accuracy")
 
 
 def decoding(files: Files, block: Figures, source: str, interactions: Sequence[str]) -> Figure:
@@ -106,7 +105,7 @@ def decoding(files: Files, block: Figures, source: str, interactions: Sequence[s
 
     Without ``interactions`` all of the run are shown.
     """
-    present = list(map(str, read_table(files["decoding"])["interaction"].unique()))
+    present = list(read_table(files["decoding"])["interaction"].unique())
     interactions = interactions or present
     everything = {name: _decoding_bands(files["decoding"], source, name) for name in present}
     ours = {name: everything[name] for name in interactions if len(everything.get(name, ()))}
@@ -116,46 +115,34 @@ def decoding(files: Files, block: Figures, source: str, interactions: Sequence[s
     # The same axes whatever interactions are shown.
     whole = pd.concat(everything.values())
     timesteps = sorted({t for frame in ours.values() for t in frame["timestep"]})
-    variables = ("category", *AUXILIARY)
     figure = Figure(figsize=(WIDTH, 0.7 + 1.75 * len(ours)), layout="constrained")
-    panels = figure.subplots(len(ours), len(variables), squeeze=False)
+    panels = figure.subplots(len(ours), len(DECODED_VARIABLES), squeeze=False)
     for row, (interaction, frame) in zip(panels, ours.items(), strict=True):
         before = pd.DataFrame(columns=frame.columns)
         if block.published:
             before = _decoding_bands(files["published_decoding"], source, interaction)
             before = before[before["timestep"].isin(timesteps)]
-        for axes, variable in zip(row, variables, strict=True):
-            axes.axhline(CHANCE[variable], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+        for axes, variable in zip(row, DECODED_VARIABLES, strict=True):
+            reference(axes, CHANCE[variable])
             for layer, style in LAYER_STYLE.items():
                 cell = {"layer": layer, "variable": variable}
                 line(axes, held(select(frame, **cell), timesteps), select(before, **cell), *style)
-            lowest = float(select(whole, variable=variable)["mean"].min())
-            axes.set_ylim(0 if variable == "category" else min(0.45, lowest - 0.02), 1)
             timestep_axis(axes, timesteps)
-            percent(axes)
+            decoding_axis(axes, variable, select(whole, variable=variable)["mean"])
         name = [*interaction.split("_")] if len(interactions) > 1 else []
         row[0].set_ylabel("\n".join([*name, "decoding accuracy (%)"]))
-    for axes, variable in zip(panels[0], variables, strict=True):
+    for axes, variable in zip(panels[0], DECODED_VARIABLES, strict=True):
         axes.set_title(variable)
     for axes in panels[-1]:
         axes.set_xlabel("timestep")
-    handles = [
-        Line2D([], [], color=c, marker=m, label=layer) for layer, (c, m) in LAYER_STYLE.items()
-    ]
-    handles += [
-        *published_handle(block),
-        chance_handle(),
-        networks_handle(pd.concat(ours.values())),
-    ]
-    legend(figure, handles)
+    handles = [*style_handles(LAYER_STYLE), *published_handle(block), chance_handle()]
+    legend(figure, [*handles, networks_handle(pd.concat(ours.values()))])
     return figure
 
 
 def _perturbation_bands(path: str, interaction: str, value: str) -> pd.DataFrame:
     table = select(read_table(path), interaction=interaction, connection=ALL)
-    frame = published_rendering(table)
-    keys = ["layer", "timestep", "variable"]
-    return bands(per_instance(frame, keys, value), keys, value)
+    return bands(per_instance(published_rendering(table), CELL, value), CELL, value)
 
 
 def _without_answers(interaction: str) -> Figure:
@@ -201,7 +188,7 @@ def accuracies(files: Files, block: Figures, interaction: str) -> Figure:
             published = select(before, layer=layer) if block.published else None
             line(axes, select(ours, layer=layer), published, colour, marker, **how)
     for axes, layer in zip(panels, LAYERS, strict=True):
-        axes.axhline(CHANCE["category"], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+        reference(axes, CHANCE["category"])
         axes.set_title(layer)
         axes.set_xlabel("timestep of perturbation")
         timestep_axis(axes, timesteps)
@@ -229,8 +216,8 @@ def importance(files: Files, block: Figures, interaction: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     panels = figure.subplots(1, len(LAYERS), sharey=True)
     handles = []
-    for number, timestep in enumerate(timesteps):
-        colour = TIME_COLOURS(number / max(1, len(timesteps) - 1))
+    colours = time_colours(len(timesteps))
+    for number, (timestep, colour) in enumerate(zip(timesteps, colours, strict=True)):
         shift = 0.16 * (number - (len(timesteps) - 1) / 2)
         marker = "os^Dvp"[number % 6]
         for axes, layer in zip(panels, LAYERS, strict=True):
@@ -267,10 +254,7 @@ def distances(files: Files, block: Figures) -> Figure:
             rows = select(distance, quantity=quantity, interaction=interaction)
             axes.set_xlabel("published" + (_in_words(rows) if len(rows) else ""))
         row[0].set_ylabel("this run")
-    handles = [
-        Line2D([], [], color=colour, marker=marker, lw=0, label=layer)
-        for layer, (colour, marker) in LAYER_STYLE.items()
-    ]
+    handles = style_handles(LAYER_STYLE, lw=0)
     handles.append(Line2D([], [], color="0.45", lw=0.9, ls=DOTTED, label="equal"))
     networks = distance.groupby(["quantity", "interaction"]).size().rename("instances")
     legend(figure, [*handles, networks_handle(networks.to_frame())])

@@ -10,7 +10,6 @@ from recurrence.diagrams import WIDTH, Files, notice
 from recurrence.names import ALL, CHANCE, LAYERS, RENDERED_TWICE, RENDERINGS
 from recurrence.plotting import (
     DOTTED,
-    TIME_COLOURS,
     chance_handle,
     held,
     interaction_styles,
@@ -20,6 +19,9 @@ from recurrence.plotting import (
     percent,
     points,
     published_handle,
+    reference,
+    style_handles,
+    time_colours,
     timestep_axis,
     variable_axis,
 )
@@ -30,11 +32,11 @@ from recurrence.storage import read_table
 def answers(files: Files, block: Figures) -> Figure:
     """Accuracy, and confidence for right and wrong final answers, by what the output layer sees of fc (answers)."""
     table = read_table(files["answers"])
-    styles = interaction_styles(list(map(str, table["interaction"].unique())))
+    styles = interaction_styles(table["interaction"].unique())
     timesteps = sorted(table["timestep"].unique())
     figure = Figure(figsize=(WIDTH, 2.7), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
-    panels[0].axhline(CHANCE["category"], color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+    reference(panels[0], CHANCE["category"])
     shown = (
         ("so_far", "accuracy", "all", "accuracy (%)\nfc up to timestep t"),
         ("alone", "accuracy", "all", "accuracy (%)\nfc at timestep t alone"),
@@ -59,11 +61,8 @@ def answers(files: Files, block: Figures) -> Figure:
         axes.set_ylim(0, 1)
     percent(panels[0])
     handles = [
-        Line2D([], [], color=c, marker=m, label=name.replace("_", ", "))
-        for name, (c, m) in styles.items()
-    ]
-    handles.append(chance_handle())
-    handles += [
+        *style_handles(styles),
+        chance_handle(),
         Line2D([], [], color="0.2", label="right in the end"),
         Line2D([], [], color="0.2", ls=DOTTED, label="wrong in the end"),
     ]
@@ -88,17 +87,17 @@ def renderings(files: Files, block: Figures) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.9 + 1.9 * len(present)), layout="constrained")
     panels = figure.subplots(len(present), len(LAYERS), sharex=True, sharey="row", squeeze=False)
     handles = []
-    for number, timestep in enumerate(timesteps):
-        colour = TIME_COLOURS(number / max(1, len(timesteps) - 1))
+    colours, sides = (
+        time_colours(len(timesteps)),
+        {"opposite": ("o", -0.055), "compounded": ("x", 0.055)},
+    )
+    for number, (timestep, colour) in enumerate(zip(timesteps, colours, strict=True)):
         handles.append(Line2D([], [], color=colour, lw=3, label=f"t = {timestep}"))
         for row, interaction in zip(panels, present, strict=True):
             for axes, layer in zip(row, LAYERS, strict=True):
                 rows = select(frame, interaction=interaction, layer=layer)
                 rows = rows[rows["timestep"] == timestep]
-                for rendering, marker, side in (
-                    ("opposite", "o", -0.055),
-                    ("compounded", "x", 0.055),
-                ):
+                for rendering, (marker, side) in sides.items():
                     here = select(rows, rendering=rendering)
                     shift = 0.26 * (number - (len(timesteps) - 1) / 2) + side
                     points(axes, here, None, shift, colour, marker, RENDERED_TWICE)
@@ -110,7 +109,7 @@ def renderings(files: Files, block: Figures) -> Figure:
         axes.set_title(layer)
     handles += [
         Line2D([], [], color="0.2", marker=marker, ls="", label=name)
-        for name, marker in (("opposite", "o"), ("compounded", "x"))
+        for name, (marker, _) in sides.items()
     ]
     legend(figure, [*handles, networks_handle(frame)])
     return figure
@@ -119,7 +118,7 @@ def renderings(files: Files, block: Figures) -> Figure:
 def clutter(files: Files, block: Figures) -> Figure:
     """Clutter left at the input over time, in the whole map and by quadrant (clutter)."""
     table = read_table(files["clutter"])
-    styles = interaction_styles(list(map(str, table["interaction"].unique())))
+    styles = interaction_styles(table["interaction"].unique())
     timesteps = sorted(table["timestep"].unique())
     figure = Figure(figsize=(WIDTH, 2.5), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
@@ -128,7 +127,7 @@ def clutter(files: Files, block: Figures) -> Figure:
     for axes, (quadrant, title) in zip(panels, titles.items(), strict=True):
         frame = bands(select(table, quadrant=quadrant), ["interaction", "timestep"], "relative")
         counts.append(frame)
-        axes.axhline(1, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+        reference(axes, 1)
         for interaction, (colour, marker) in styles.items():
             rows = held(select(frame, interaction=interaction), timesteps)
             line(axes, rows, None, colour, marker)
@@ -136,11 +135,7 @@ def clutter(files: Files, block: Figures) -> Figure:
         axes.set_xlabel("timestep")
         timestep_axis(axes, timesteps)
     panels[0].set_ylabel("clutter left (t = 1 is 1)")
-    handles = [
-        Line2D([], [], color=c, marker=m, label=name.replace("_", ", "))
-        for name, (c, m) in styles.items()
-    ]
-    legend(figure, [*handles, networks_handle(pd.concat(counts))])
+    legend(figure, [*style_handles(styles), networks_handle(pd.concat(counts))])
     return figure
 
 

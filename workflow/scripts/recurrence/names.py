@@ -28,6 +28,8 @@ ALTERATIONS = (
 RENDERINGS = ("opposite", "compounded")
 RENDERED_TWICE = ("scale", "orientation")  # the alterations that differ between the renderings
 AUXILIARY = ("location", "scale", "orientation")  # category-orthogonal
+DECODED_VARIABLES = ("category", *AUXILIARY)  # in figures, in this order
+PERTURBED_VARIABLES = ("location", "orientation", "scale", "category")
 GROUPS = {  # variables that are reported as the mean of two
     "location_horizontal": "location",
     "location_vertical": "location",

@@ -1,6 +1,6 @@
 """What the figures of tables share: colours, lines with bands, axes, legends. Imports no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from recurrence.configuration.blocks import Figures
+from recurrence.names import PERTURBED_VARIABLES
 
-Frame = pd.DataFrame
+Style = tuple[str, str]  # colour and marker
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
 # Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
-LAYER_STYLE: dict[Any, Any] = {
+LAYER_STYLE: dict[str, Style] = {
     "input": ("#0072B2", "o"),
     "conv1": ("#E69F00", "s"),
     "conv2": ("#009E73", "^"),
     "fc": ("#CC79A7", "D"),
 }
-INTERACTION_STYLE: dict[Any, Any] = {
+INTERACTION_STYLE: dict[str, Style] = {
     "multiplicative": ("#0072B2", "o"),
     "additive": ("#D55E00", "s"),
     "feedforward": ("#555555", "^"),
@@ -30,10 +32,26 @@ OTHER_STYLES = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9"
 TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", "#0072B2", "#0b1d2e"])
 
 
-def interaction_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+def interaction_styles(names: Iterable[str]) -> dict[str, Style]:
     """A colour and a marker for each interaction; those of the three first ones never change."""
     others = iter(4 * OTHER_STYLES)
     return {name: INTERACTION_STYLE.get(name) or next(others) for name in names}
+
+
+def time_colours(count: int) -> list[ColorType]:
+    """A colour for each of ``count`` timesteps, darker for later ones."""
+    return [TIME_COLOURS(number / max(1, count - 1)) for number in range(count)]
+
+
+def reference(axes: Axes, level: float) -> None:
+    """Draw a dotted line at a value to compare with, such as chance, behind everything else."""
+    axes.axhline(level, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+
+
+def decoding_axis(axes: Axes, variable: str, means: "pd.Series[float]") -> None:
+    """The y axis of a variable's decoding accuracies: from 0 for category, else from a little below all ``means``."""
+    axes.set_ylim(0 if variable == "category" else min(0.45, float(means.min()) - 0.02), 1)
+    percent(axes)
 
 
 def percent(axes: Axes) -> None:
@@ -43,8 +61,8 @@ def percent(axes: Axes) -> None:
 
 def line(
     axes: Axes,
-    rows: Frame,
-    published: Frame | None,
+    rows: pd.DataFrame,
+    published: pd.DataFrame | None,
     colour: str,
     marker: str = "o",
     **options: Any,
@@ -67,19 +85,16 @@ def timestep_axis(axes: Axes, timesteps: Sequence[int]) -> None:
     axes.set_xlim(min(timesteps) - 0.25, max(timesteps) + 0.25)
 
 
-def held(rows: Frame, timesteps: Sequence[int]) -> Frame:
+def held(rows: pd.DataFrame, timesteps: Sequence[int]) -> pd.DataFrame:
     """``rows`` at all ``timesteps`` if they have only one, as of networks whose activity does not change over time."""
     if rows["timestep"].nunique() != 1 or len(timesteps) == 1:
         return rows
     return pd.concat([rows.assign(timestep=timestep) for timestep in timesteps])
 
 
-VARIABLES = ("location", "orientation", "scale", "category")  # of perturbations
-
-
-def variable_axis(axes: Axes, variables: Sequence[str] = VARIABLES) -> None:
+def variable_axis(axes: Axes, variables: Sequence[str] = PERTURBED_VARIABLES) -> None:
     """Ticks at perturbed variables, which have no order, and a line at 0."""
-    axes.axhline(0, color="0.45", lw=0.9, ls=DOTTED, zorder=0)
+    reference(axes, 0)
     axes.set_xticks(
         range(len(variables)), variables, rotation=35, ha="right", rotation_mode="anchor"
     )
@@ -88,12 +103,12 @@ def variable_axis(axes: Axes, variables: Sequence[str] = VARIABLES) -> None:
 
 def points(
     axes: Axes,
-    rows: Frame,
-    published: Frame | None,
+    rows: pd.DataFrame,
+    published: pd.DataFrame | None,
     shift: float,
-    colour: Any,
+    colour: ColorType,
     marker: str,
-    variables: Sequence[str] = VARIABLES,
+    variables: Sequence[str] = PERTURBED_VARIABLES,
 ) -> None:
     """Draw means of variables with intervals, ``shift`` beside their ticks; published ones as dashes with pale bars."""
     x = np.arange(len(variables)) + shift
@@ -106,6 +121,14 @@ def points(
     axes.errorbar(
         x, here["mean"], reach, color=colour, marker=marker, ls="", elinewidth=1.1, zorder=3
     )
+
+
+def style_handles(styles: Mapping[str, Style], **options: Any) -> list[Line2D]:
+    """The legend's entries for layers, interactions or others, by their styles."""
+    return [
+        Line2D([], [], color=colour, marker=marker, label=name.replace("_", ", "), **options)
+        for name, (colour, marker) in styles.items()
+    ]
 
 
 def published_handle(block: Figures, marker: str = "") -> list[Line2D]:
@@ -121,7 +144,7 @@ def chance_handle() -> Line2D:
     return Line2D([], [], color="0.45", lw=0.9, ls=DOTTED, label="chance")
 
 
-def networks_handle(rows: Frame) -> Line2D:
+def networks_handle(rows: pd.DataFrame) -> Line2D:
     """An entry of the legend that says how many networks of this run are behind each value of ``rows``."""
     fewest, most = int(rows["instances"].min()), int(rows["instances"].max())
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"

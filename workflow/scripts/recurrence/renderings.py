@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from recurrence.names import ALL, RENDERED_TWICE, RENDERINGS
-from recurrence.statistics import band, per_instance, select
+from recurrence.statistics import CELL, band, per_instance, select
 
-KEYS = ["interaction", "layer", "timestep", "variable"]
+KEYS = ["interaction", *CELL]
 COLUMNS = (*KEYS, *RENDERINGS, "lost", "low", "high", "share_lost", "instances")
 SMALLEST = 0.04  # importance; of less than this no share is given
 
@@ -21,7 +21,7 @@ def importance_lost(perturbation: pd.DataFrame) -> pd.DataFrame:
     """
     rows = select(perturbation, connection=ALL)
     rows = rows[rows["variable"].isin(RENDERED_TWICE)]
-    networks = per_instance(rows, ["rendering", *KEYS[1:]], "functional_importance")
+    networks = per_instance(rows, ["rendering", *CELL], "functional_importance")
     wide = networks.pivot_table(
         index=[*KEYS, "instance"], columns="rendering", values="functional_importance", sort=False
     )

@@ -11,7 +11,7 @@ from recurrence.claims import CLAIMS, JUDGES, SMALLEST_IMPORTANCE, Checks
 from recurrence.controls import control_rows
 from recurrence.design import stated
 from recurrence.distance import QUANTITIES, distances
-from recurrence.names import AUXILIARY, FEEDFORWARD, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
+from recurrence.names import DECODED_VARIABLES, FEEDFORWARD, GROUPS, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.statistics import Evidence, Measurement, Tables, band, binomial_error, select
 from recurrence.verdicts import (
     CANNOT_TELL,
@@ -89,7 +89,7 @@ def scene_numbers(table: pd.DataFrame, published: list[Evidence], scored: int) -
     table = table.assign(group=table["variable"].replace(GROUPS))
     repeats = table.groupby(["group", "repeat"])["accuracy"].agg(["mean", "size"]).reset_index()
     rows = []
-    for variable in ("category", *AUXILIARY):
+    for variable in DECODED_VARIABLES:
         ours = repeats[repeats["group"] == variable]
         if ours.empty:
             continue

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style as mpl_style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from recurrence.comparison.measures import (
     ACCURACY,
     DECODING,
     LAST,
     MEAN,
+    Estimate,
     Key,
     Run,
     estimate,
@@ -24,10 +26,15 @@ from recurrence.comparison.settings import differing
 from recurrence.diagrams import WIDTH
 from recurrence.figures import STYLE
 from recurrence.interactions import interactions
-from recurrence.names import AUXILIARY, CHANCE, LAYERS
-from recurrence.plotting import TIME_COLOURS
+from recurrence.names import CHANCE, DECODED_VARIABLES, LAYERS
+from recurrence.plotting import (
+    Style,
+    interaction_styles,
+    reference,
+    style_handles,
+    time_colours,
+)
 
-VARIABLES = ("category", *AUXILIARY)
 # Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 MARKERS = "os^Dvp*"
@@ -67,12 +74,13 @@ class Axis:
         """Whether the places are values of a key."""
         return bool(self.label)
 
-    def colours(self) -> list[Any]:
+    def colours(self) -> list[ColorType]:
         """A colour for each run: darker for larger values."""
         if not self.numeric and len(self.places) <= len(COLOURS):
             return [*COLOURS[: len(self.places)]]
         ranks = np.argsort(np.argsort(self.places))
-        return [TIME_COLOURS(rank / max(1, len(ranks) - 1)) for rank in ranks]
+        shades = time_colours(len(ranks))
+        return [shades[rank] for rank in ranks]
 
 
 def rendering(runs: Sequence[Run]) -> str | None:
@@ -141,19 +149,20 @@ def summary(runs: Sequence[Run], axis: Axis) -> Figure:
     rows = len(panels) // 3
     figure = Figure(figsize=(WIDTH, 0.5 + 1.9 * rows), layout="constrained")
     present = [name for name in interactions() if any(_has(run, name) for run in runs)]
+    styles = interaction_styles(present)
     for axes, (title, (of, layer, timestep, variable)) in zip(
         figure.subplots(rows, 3, squeeze=False).flat, panels, strict=True
     ):
         for number, interaction in enumerate(present):
             key = Key(of, interaction, layer, timestep, variable)
-            _points(axes, runs, axis, key, number - (len(present) - 1) / 2)
+            _points(axes, runs, axis, key, number - (len(present) - 1) / 2, styles[interaction])
         axes.set_title(title)
         _places(axes, axis)
         if of in (ACCURACY, read_out):
             _fractions(axes)
         else:
-            axes.axhline(0, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
-    handles = [Line2D([], [], lw=0, label=name, **_style(name)) for name in present]
+            reference(axes, 0)
+    handles = style_handles(styles, lw=0)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
@@ -169,12 +178,9 @@ def _has(run: Run, interaction: str) -> bool:
     return any(key.interaction == interaction for key in run.samples)
 
 
-def _style(interaction: str) -> dict[str, Any]:
-    number = interactions().index(interaction) % len(COLOURS)
-    return {"color": COLOURS[number], "marker": MARKERS[number]}
-
-
-def _points(axes: Axes, runs: Sequence[Run], axis: Axis, key: Key, shift: float) -> None:
+def _points(
+    axes: Axes, runs: Sequence[Run], axis: Axis, key: Key, shift: float, style: Style
+) -> None:
     """Draw one value of each run, ``shift`` steps to the side; numbers on an axis are joined by a line."""
     width = 0.12 * (max(axis.places) - min(axis.places)) / (len(runs) - 1)
     points = []
@@ -187,8 +193,10 @@ def _points(axes: Axes, runs: Sequence[Run], axis: Axis, key: Key, shift: float)
     if points:
         xs, means = [x for x, _ in points], [made.mean for _, made in points]
         reach = np.nan_to_num([[m.mean - m.low, m.high - m.mean] for _, m in points]).T
-        style = _style(key.interaction) | {"lw": 1.0 * axis.numeric}
-        axes.errorbar(xs, means, reach, elinewidth=1.1, zorder=3, **style)
+        (colour, marker), width = style, 1.0 * axis.numeric
+        axes.errorbar(
+            xs, means, reach, color=colour, marker=marker, lw=width, elinewidth=1.1, zorder=3
+        )
 
 
 def _places(axes: Axes, axis: Axis) -> None:
@@ -209,19 +217,19 @@ def over_time(runs: Sequence[Run], axis: Axis, measure: str, interaction: str) -
         (run.name, layer, variable): _line(run, measure, interaction, layer, variable)
         for run in runs
         for layer in LAYERS
-        for variable in VARIABLES
+        for variable in DECODED_VARIABLES
     }
     timesteps = sorted({timestep for line in lines.values() for timestep in line})
     if not timesteps:
         return None
     figure = Figure(figsize=(WIDTH, 0.6 + 1.3 * len(LAYERS)), layout="constrained")
-    grid = figure.subplots(len(LAYERS), len(VARIABLES), sharex=True, sharey=_shared(decoded))
-    for column, variable in enumerate(VARIABLES):
+    shared: Literal["col", "all"] = "col" if decoded else "all"
+    grid = figure.subplots(len(LAYERS), len(DECODED_VARIABLES), sharex=True, sharey=shared)
+    for column, variable in enumerate(DECODED_VARIABLES):
         grid[0, column].set_title(variable)
         grid[-1, column].set_xlabel("timestep")
         for axes, layer in zip(grid[:, column], LAYERS, strict=True):
-            level = CHANCE[variable] if decoded else 0
-            axes.axhline(level, color="0.45", lw=0.9, ls=(0, (1, 1.5)), zorder=0)
+            reference(axes, CHANCE[variable] if decoded else 0)
             for number, (run, colour) in enumerate(zip(runs, axis.colours(), strict=True)):
                 _over(axes, lines[run.name, layer, variable], colour, MARKERS[number % 7])
             axes.set_xticks(timesteps)
@@ -238,11 +246,9 @@ def over_time(runs: Sequence[Run], axis: Axis, measure: str, interaction: str) -
     return figure
 
 
-def _shared(decoded: bool) -> Any:
-    return "col" if decoded else "all"
-
-
-def _line(run: Run, measure: str, interaction: str, layer: str, variable: str) -> dict[int, Any]:
+def _line(
+    run: Run, measure: str, interaction: str, layer: str, variable: str
+) -> dict[int, Estimate]:
     """The estimate at each timestep, of one cell of a run."""
     return {
         key.timestep: estimate(sample)
@@ -253,7 +259,7 @@ def _line(run: Run, measure: str, interaction: str, layer: str, variable: str) -
     }
 
 
-def _over(axes: Axes, line: dict[int, Any], colour: Any, marker: str) -> None:
+def _over(axes: Axes, line: dict[int, Estimate], colour: ColorType, marker: str) -> None:
     timesteps = sorted(line)
     low, high, mean = (
         [getattr(line[t], end) for t in timesteps] for end in ("low", "high", "mean")

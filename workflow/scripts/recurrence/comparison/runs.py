@@ -52,9 +52,9 @@ class Files:
         return [self.folder / "logs" / stage / f"{interaction}-{instance}.json" for stage in STAGES]
 
     def __iter__(self) -> Iterator[Path]:
-        for table in TABLES:
-            yield self.folder / "tables" / f"{table}.csv"
-            yield from self.parts(table)
+        for table in self.tables:
+            yield table
+            yield from self.parts(table.stem)
         for network in self.networks:
             yield network
             yield from self.records(network)

@@ -14,9 +14,9 @@ import pandas as pd
 from PIL import Image
 
 from recurrence.figure_list import Entry
-from recurrence.names import AUXILIARY, LAYERS
+from recurrence.names import AUXILIARY, DECODED_VARIABLES, LAYERS
 from recurrence.pages import number
-from recurrence.statistics import Tables, per_instance, published_rendering, select
+from recurrence.statistics import CELL, Tables, per_instance, published_rendering, select
 
 HEADING = re.compile(r"(input map )?t = \d+|target|scene")  # of an image in a row
 
@@ -48,12 +48,11 @@ def decoding(seen: Seen, source: str, interactions: Sequence[str]) -> str:
         rows = select(seen.ours.decoding, source=source, interaction=interaction, image="cluttered")
         if rows.empty:
             continue
-        keys = ["layer", "timestep", "variable"]
-        means = per_instance(rows, keys, "accuracy").groupby(keys)["accuracy"].mean()
+        means = per_instance(rows, CELL, "accuracy").groupby(CELL)["accuracy"].mean()
         times = sorted(rows["timestep"].unique())
         changes = ", ".join(
             f"{variable} {_range(means, variable, times[0])} to {_range(means, variable, times[-1])}"
-            for variable in ("category", *AUXILIARY)
+            for variable in DECODED_VARIABLES
             if variable in means.index.get_level_values("variable")
         )
         texts.append(
@@ -72,8 +71,7 @@ def _range(means: "pd.Series[float]", variable: str, timestep: int) -> str:
 def _mean_cells(seen: Seen, interaction: str, value: str) -> "pd.Series[float]":
     """The mean over networks of each cell: layer, timestep, variable."""
     rows = published_rendering(select(seen.ours.perturbation, interaction=interaction))
-    keys = ["layer", "timestep", "variable"]
-    return per_instance(rows, keys, value).groupby(keys)[value].mean()
+    return per_instance(rows, CELL, value).groupby(CELL)[value].mean()
 
 
 def _highest(cells: "pd.Series[float]") -> tuple[tuple[Any, ...], float]:
@@ -133,12 +131,10 @@ def input_maps(seen: Seen, interaction: str) -> str:
     if not _has(seen.ours.accuracy, interaction):
         return ""
     start = "Rows of grey images: the input map of a scene at each timestep, and at the end its target alone."
-    rows = (
-        None
-        if seen.ours.clutter is None
-        else select(seen.ours.clutter, interaction=interaction, quadrant="all")
-    )
-    if rows is None or rows.empty:
+    if seen.ours.clutter is None:
+        return start
+    rows = select(seen.ours.clutter, interaction=interaction, quadrant="all")
+    if rows.empty:
         return start
     last = rows[rows["timestep"] == rows["timestep"].max()]
     return (

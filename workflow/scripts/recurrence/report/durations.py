@@ -6,6 +6,7 @@ Imports no torch.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,14 +73,11 @@ def durations_table(jobs: Sequence[Job]) -> Table:
 
 def durations_page(template: Path, jobs: Sequence[Job]) -> str:
     """The page with the machines and the durations, as HTML text."""
-    machines: dict[str, int] = {}
-    for job in jobs:
-        machines[job.machine] = machines.get(job.machine, 0) + 1
     return (
         environment(template.parent)
         .get_template(template.name)
         .render(
-            machines=sorted(machines.items(), key=lambda item: -item[1]),
+            machines=Counter(job.machine for job in jobs).most_common(),
             total=duration(sum(job.seconds for job in jobs)),
             cpu=duration(sum(job.cpu for job in jobs if not pd.isna(job.cpu))),
             table_of_rules=durations_table(jobs),

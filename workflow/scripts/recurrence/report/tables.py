@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.names import AUXILIARY, LAYERS
+from recurrence.names import AUXILIARY, LAYERS, PERTURBED_VARIABLES
 from recurrence.pages import (
     NONE,
     Cell,
@@ -17,10 +17,17 @@ from recurrence.pages import (
     number_cell,
     text_cell,
 )
-from recurrence.statistics import Band, Tables, band, per_instance, published_rendering, select
+from recurrence.statistics import (
+    CELL,
+    Band,
+    Tables,
+    band,
+    per_instance,
+    published_rendering,
+    select,
+)
 
 Cells = Mapping[tuple[Any, ...], Band]
-VARIABLES = ("location", "orientation", "scale", "category")
 WITHIN = {True: ("yes", "yes"), False: ("no", "no")}
 
 
@@ -73,7 +80,7 @@ def accuracy_table(ours: Tables, published: Tables) -> Table:
 def _decoding_bands(decoding: pd.DataFrame) -> dict[str, Cells]:
     """Auxiliary decoding, mean over variables and layers, and category decoding at fc, by timestep."""
     by = ["interaction", "source", "timestep"]
-    accuracies = per_instance(decoding, ["source", "layer", "timestep", "variable"], "accuracy")
+    accuracies = per_instance(decoding, ["source", *CELL], "accuracy")
     auxiliary = accuracies[accuracies["variable"].isin(AUXILIARY)]
     auxiliary = auxiliary.groupby([*by, "instance"], sort=False)[["accuracy"]].mean().reset_index()
     at_fc = select(accuracies, layer="fc", variable="category", source="activation")
@@ -117,17 +124,15 @@ def decoding_table(ours: Tables, published: Tables) -> Table:
 
 def importance_table(ours: Tables, published: Tables) -> Table:
     """Functional importance by timestep: ours and the published mean."""
-    keys = ["interaction", "layer", "timestep", "variable"]
-    value = "functional_importance"
+    keys, value = ["interaction", *CELL], "functional_importance"
     rows = published_rendering(ours.perturbation)
     means, reference = (
-        bands_by(per_instance(frame, keys[1:], value), keys, value)
+        bands_by(per_instance(frame, CELL, value), keys, value)
         for frame in (rows, published.perturbation)
     )
     timesteps = sorted(rows["timestep"].unique())
-    rendering = (
-        str(rows["rendering"].iloc[0]) if "rendering" in rows and len(rows) else "as published"
-    )
+    names = [*rows.get("rendering", ())]
+    rendering = names[0] if names else "as published"
 
     def cells(*key: str) -> Iterator[Cell]:
         interaction, layer, variable = key
@@ -150,7 +155,7 @@ def importance_table(ours: Tables, published: Tables) -> Table:
             [*map(text_cell, key), *cells(*key)]
             for interaction in rows["interaction"].unique()
             for layer in LAYERS
-            for variable in VARIABLES
+            for variable in PERTURBED_VARIABLES
             for key in [(str(interaction), layer, variable)]
         ],
         csv="perturbation.csv",
