@@ -16,7 +16,7 @@ CHROMIUM = next(
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs a browser: apt-get install chromium (or Google Chrome)"
 )
-WIDE, PHONE = (1440, 900), (390, 844)
+WIDE, PHONE, TALL = (1440, 900), (390, 844), (1100, 1800)
 Open = Callable[..., Page]
 
 
@@ -154,7 +154,7 @@ def test_every_link_within_the_page_leads_somewhere_and_opens_folds(show: Open) 
     assert page.evaluate(f"{links}.every((each) => document.querySelector(each.hash))")
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("size", [WIDE, PHONE, TALL], ids=["wide", "phone", "tall"])
 def test_the_navigation_stays_and_marks_the_part(show: Open, size: tuple[int, int]) -> None:
     page = show(size)
     current = page.locator(".bar a[aria-current]")
