@@ -19,7 +19,8 @@ import pytest
 from recurrence import datasets, downloads
 from recurrence.datasets import fetch, read_idx, write_shards
 from recurrence.downloads import ToolMissingError
-from recurrence.shards import DataError, load_shard, shard_digest
+from recurrence.origins import origin
+from recurrence.shards import DataError, load_shard
 from recurrence.source_files import FILES, NPZ, SAMPLE, SHA256, watched_files
 
 IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -458,7 +459,7 @@ def test_a_shard_cut_short_or_altered_is_refused_by_name(tmp_path: Path) -> None
     whole = Path(paths["train"]).read_bytes()
     for size in (0, 100, len(whole) // 2, len(whole) - 1):
         Path(paths["train"]).write_bytes(whole[:size])
-        for read in (load_shard, shard_digest):
+        for read in (load_shard, origin):
             with pytest.raises(ValueError, match="is damaged: delete it") as error:
                 read(paths["train"])
             assert paths["train"] in str(error.value)

@@ -22,12 +22,6 @@ def digest(images: Bytes, labels: Bytes) -> str:
     return both.hexdigest()
 
 
-def shard_digest(path: str | Path) -> str:
-    """The SHA-256 of a shard's images and labels when it was written. Raises as :func:`load_shard` does."""
-    with open_hdf5(path) as file:
-        return str(file.attrs["sha256"])
-
-
 def load_shard(path: str | Path) -> tuple[Bytes, Bytes]:
     """Read a shard: ``images`` (n, 28, 28) and ``labels`` (n,), uint8.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from recurrence.configuration.problems import check, layered
+from recurrence.origins import origin
 from recurrence.records import differences
-from recurrence.shards import shard_digest
 from recurrence.storage import write_text
 
 KEPT = 3  # states of a network, the newest
@@ -27,7 +27,7 @@ def state_file(folder: Path, shards: Iterable[str | Path], **determinants: Any) 
     Raises ``ValueError`` if it is not there, but that of a training which differs only in its validation: the two have
     the same weights, but not the same curve.
     """
-    determinants["images"] = [shard_digest(path) for path in shards]
+    determinants["images"] = [origin(path)["sha256"] for path in shards]
     text = json.dumps(determinants, sort_keys=True)
     state = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
     if not state.exists():
