@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from snakemake.logging import logger
 
+HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # Jobs take the package from here too, even if their Python knows another copy of this project (envs/install.py).
@@ -55,16 +56,13 @@ PAIR = {
     for place, dataset in config["data"]["pair"].items()
 }
 DATASETS = {dataset["name"]: dataset["sha256"] for dataset in PAIR.values()}
-TEST_SCENES = {"shard": config["scenes"]["shard"], "scenes": DISTRIBUTION}
+TEST_SCENES = {"shard": config["scenes"]["shard"], "scenes": DISTRIBUTION, "seed": SEED}
 TEST_SCENES |= {"data": IMAGES, "pair": PAIR}
-TEST_SCENES["seed"] = SEED
 VALIDATION = {key: config["training"][key] for key in ("validate_every", "validation_scenes")}
 TRAINING = {key: value for key, value in config["training"].items() if key not in VALIDATION}
 RECORDING = {key: config["record"][key] for key in ("scenes", "precision")}
 RECORDING["connections"] = config["decoding"]["connections"]
-WHOLE = (
-    "--allowed-rules" not in sys.argv
-)  # make compare allows one rule, for runs of any configuration
+WHOLE = "--allowed-rules" not in sys.argv  # as in make compare, for runs of any configuration
 # The interactions in the figures of input maps, with their first networks.
 SHOWN = [name for name in PUBLISHED_INTERACTIONS if name in config["run"]["interactions"]]
 DEPARTURES = departures(config)  # from the paper's design
@@ -148,12 +146,11 @@ def figure_files(wildcards):
 
 def figure_origins(wildcards):
     """What the files of a figure are made from, by their names in the rule."""
-    network = SimpleNamespace(interaction=FIRST, instance="1")
-    options = FIGURES[wildcards.figure].options
-    network.interaction = options.get("interaction", FIRST)
-    names = {"interaction": network.interaction, "instance": 1, "seed": SEED}
-    if network.interaction in config["run"]["interactions"]:
-        names |= made_from(network)
+    figure = FIGURES[wildcards.figure]
+    interaction = figure.options.get("interaction", FIRST)
+    names = {"interaction": interaction, "instance": 1, "seed": SEED}
+    if interaction in config["run"]["interactions"]:
+        names |= made_from(SimpleNamespace(interaction=interaction, instance="1"))
     perturbed = {"perturbation": config["perturbation"], "perturbed": PERTURBED}
     origins = {
         "variants": {"data": IMAGES, "pair": PAIR, "scenes": PERTURBED, "seed": SEED},
@@ -165,7 +162,7 @@ def figure_origins(wildcards):
         },
         "perturbation_example": names | perturbed,
     }
-    return {name: origins[name] for name in FIGURES[wildcards.figure].files if name in origins}
+    return {name: origins[name] for name in figure.files if name in origins}
 
 
 def compared_files(wildcards):

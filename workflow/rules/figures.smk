@@ -1,9 +1,5 @@
 # The last stage: tables, the scorecard, the figures and the report.
 
-import os
-from pathlib import Path
-
-HERE = Path(os.path.relpath(workflow.basedir))  # the project, from the working directory
 TABLES = {
     name: f"{RUN}/tables/{name}.csv"
     for name in (

@@ -13,10 +13,7 @@ from torch import Tensor
 
 from recurrence.network import RecurrentNetwork, Trajectory
 
-SEEN = {
-    "so_far": False,
-    "alone": True,
-}  # what of fc the output layer sees: the argument of read_outs
+SEEN = {"so_far": False, "alone": True}  # of fc, by the output layer: the argument of read_outs
 ANSWERS = ("all", "right", "wrong")  # of the whole network, at the end
 COLUMNS = ("seen", "answer", "timestep", "n", "accuracy", "confidence")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from recurrence.configuration.blocks import Channels, Network
 from recurrence.names import CANVAS, CATEGORIES, FEEDFORWARD, FIRST_FLOW, POOL
+from recurrence.wiring import ends
 
 MATCHED = {"feedforward_parameters": "parameters", "feedforward_arithmetic": "arithmetic"}
 TOLERANCE = 0.01  # of a match, as a fraction
@@ -66,13 +67,8 @@ def costs(interaction: str, block: Network) -> dict[str, Cost]:
 
     for below, layer in (("input", "conv1"), ("conv1", "conv2")):
         weights = channels[below] * channels[layer] * block.kernel**2
-        add(
-            f"feedforward.{layer}",
-            weights,
-            channels[layer],
-            weights * side[layer] ** 2,
-            block.timesteps,
-        )
+        products = weights * side[layer] ** 2
+        add(f"feedforward.{layer}", weights, channels[layer], products, block.timesteps)
     into_fc = channels["conv2"] * pooled["conv2"] ** 2 * units
     add("feedforward.fc", into_fc, units, into_fc, block.timesteps)
     later = block.timesteps + 1 - FIRST_FLOW
@@ -81,7 +77,7 @@ def costs(interaction: str, block: Network) -> dict[str, Cost]:
         weights = width * width * (1 if layer == "fc" else block.kernel**2)
         add(f"lateral.{layer}", weights, width, weights * places, later)
     for name in block.topdown:
-        source, target = name.split("_to_")
+        source, target = ends(name)
         if source == "fc":
             weights = units * sizes.elements(target)
             add(f"topdown.{name}", weights, sizes.elements(target), weights, later)

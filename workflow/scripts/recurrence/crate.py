@@ -136,10 +136,8 @@ def _root(crate: ROCrate, run: str, entities: Mapping[str, Any], made: Sequence[
         "Category-orthogonal object features guide information processing in recurrent neural networks trained for "
         "object categorization"
     )
-    authors = {
-        "name": "The authors of this reproduction",
-    }
-    root["author"] = _entity(crate, "#authors", "Organization", **authors)
+    authors = "The authors of this reproduction"
+    root["author"] = _entity(crate, "#authors", "Organization", name=authors)
     root["publisher"] = root["author"]
     entities["README.md"]["about"] = root
     root["citation"] = _entity(crate, PAPER, "ScholarlyArticle", name=title, url=PAPER)

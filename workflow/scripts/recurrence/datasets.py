@@ -19,12 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrence.downloads import DOWNLOADS, FAILURES, Download, ToolMissingError
-from recurrence.names import CATEGORIES, IMAGE
+from recurrence.names import CLASSES, IMAGE
 from recurrence.shards import Bytes, DataError, digest
 from recurrence.source_files import FILES, NPZ, SAMPLE, SHA256, checksums, own_files
 from recurrence.storage import create_hdf5, provenance, reading, write_dataset
 
-CLASSES = CATEGORIES // 2  # of each dataset
 WAITS = (1.0, 2.0)  # seconds before the second and the third try of a download
 
 

@@ -15,6 +15,7 @@ from matplotlib.path import Path as Outline
 from recurrence.configuration.blocks import Figures
 from recurrence.names import CANVAS, LAYERS, POOL
 from recurrence.storage import open_hdf5, read_table
+from recurrence.wiring import ends
 
 Files = Mapping[str, str]  # paths, by what the files contain
 
@@ -55,13 +56,10 @@ def connections(parameters: str | Path) -> tuple[list[Connection], int]:
             continue
         if kind == "feedforward":
             result.append(Connection(kind, LAYERS[LAYERS.index(rest[0]) - 1], rest[0], shape))
-        elif kind == "lateral":
-            result.append(Connection(kind, rest[0], rest[0], shape))
-        elif kind == "topdown":
-            source, target = rest[0].split("_to_")
-            result.append(Connection(kind, source, target, shape))
         elif kind == "readout":
             result.append(Connection(kind, "fc", "output", shape))
+        else:
+            result.append(Connection(kind, *ends(rest[0]), shape))
     return result, sum(map(prod, shapes.values()))
 
 
@@ -180,23 +178,14 @@ def architecture(files: Files, block: Figures) -> Figure:
         start, end = left[c.source] + width, left[c.target]
         if c.kind in ("feedforward", "readout"):
             _path(axes, [(start, middle), (end, middle)], INK)
+            between, short = (start + end) / 2, c.operation if len(c.shape) == 4 else "linear"
+            _label(axes, between, middle + 0.1, short, size=5.8)
             if c.kind == "readout":
                 steps = c.shape[1] // next(f.shape[0] for f in links if f.target == "fc")
-                _label(
-                    axes,
-                    (start + end) / 2,
-                    middle + 0.17,
-                    f"all {steps} steps\n" if steps > 1 else "",
-                    size=5.8,
-                )
-                _label(axes, (start + end) / 2, middle + 0.1, "linear", size=5.8)
+                text = f"all {steps} steps\n" if steps > 1 else ""
+                _label(axes, between, middle + 0.17, text, size=5.8)
             elif len(c.shape) == 4:
-                _label(axes, (start + end) / 2, middle + 0.1, c.operation, size=5.8)
-                _label(
-                    axes, (start + end) / 2, middle - 0.1, f"max-pool {POOL}\u00d7{POOL}", size=5.8
-                )
-            else:
-                _label(axes, (start + end) / 2, middle + 0.1, "linear", size=5.8)
+                _label(axes, between, middle - 0.1, f"max-pool {POOL}\u00d7{POOL}", size=5.8)
         elif c.kind == "lateral":
             x = left[c.source] + width / 2
             rise = top + 0.34
@@ -232,12 +221,12 @@ def _topdown(
             start + step * number if leaving else 1 - start - step * number
         )
 
-    ends = [(port(c, True), port(c, False)) for c in down]
-    for level, (c, (right, target)) in enumerate(zip(down, ends, strict=True)):
+    ports = [(port(c, True), port(c, False)) for c in down]
+    for level, (c, (right, target)) in enumerate(zip(down, ports, strict=True)):
         y = base - 0.25 - pitch * level
         _path(axes, [(right, base), (right, y), (target, y), (target, base)], TOPDOWN)
         # Lines of lower levels cross this one: put the label where there is most room.
-        passing = [x for pair in ends[level + 1 :] for x in pair if target < x < right]
+        passing = [x for pair in ports[level + 1 :] for x in pair if target < x < right]
         stops = sorted([target, right, *passing])
         start, end = max(pairwise(stops), key=lambda stretch: stretch[1] - stretch[0])
         _label(axes, (start + end) / 2, y + 0.085, c.operation, TOPDOWN, 6)
@@ -284,8 +273,8 @@ def idea(files: Files, block: Figures) -> Figure:
     for x, name in zip(lefts, ("early\nlayers", "middle\nlayers", "late\nlayers"), strict=True):
         _box(axes, x, middle - height / 2, width, height)
         _label(axes, x + width / 2, middle, name, size=7.5)
-    ends = [0.2 + side, *(x + width for x in lefts)]
-    for start, end in zip(ends, (*lefts, 5.5), strict=True):
+    starts = [0.2 + side, *(x + width for x in lefts)]
+    for start, end in zip(starts, (*lefts, 5.5), strict=True):
         _path(axes, [(start + 0.03, middle), (end, middle)], INK)
     _box(axes, 5.5, middle - 0.22, 1.5, 0.44, face="white")
     _label(axes, 6.25, middle, "category", size=8.5, weight="bold")

@@ -10,7 +10,8 @@ FIRST_FLOW = 2  # timestep of the first recurrent flow, which comes from the act
 FIRST_TIMESTEP = {"activation": 1, "recurrent_flow": FIRST_FLOW}  # of each recorded quantity
 
 SAMPLED = ("mnist", "fashion")  # the datasets that tests/sample has a part of
-CATEGORIES = 20  # 0-9 of the first dataset, 10-19 of the second
+CLASSES = 10  # of each dataset
+CATEGORIES = 2 * CLASSES  # 0-9 of the first dataset, 10-19 of the second
 IMAGE = 28  # pixels, side of a source image
 CANVAS = 100  # pixels, side of a scene
 CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled

@@ -114,16 +114,13 @@ class RecurrentNetwork(nn.Module):
         self.timesteps: int = block.timesteps
         kernel, units = block.kernel, block.units
         sizes = Sizes.of(block)
-        channels, side, pooled = sizes.channels, sizes.side, sizes.pooled
-        self.shapes: dict[str, tuple[int, ...]] = (
-            {  # before pooling
-                layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]
-            }
-            | {"fc": (units,)}
-        )
-        self.output_shapes: dict[str, tuple[int, ...]] = {
-            layer: (channels[layer], pooled[layer], pooled[layer]) for layer in LAYERS[:3]
-        } | {"fc": (units,)}
+        channels, pooled = sizes.channels, sizes.pooled
+
+        def shapes(side: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+            maps = {layer: (channels[layer], side[layer], side[layer]) for layer in LAYERS[:3]}
+            return {**maps, "fc": (units,)}
+
+        self.shapes, self.output_shapes = shapes(sizes.side), shapes(pooled)
 
         self.feedforward = nn.ModuleDict(
             {
@@ -281,9 +278,8 @@ class RecurrentNetwork(nn.Module):
                 case "input":
                     maps[layer] = outputs[layer] = self._modulate_image(image, flow.get(layer))
                 case "conv1" | "conv2":
-                    drive = self.feedforward[layer](
-                        outputs["input" if layer == "conv1" else "conv1"]
-                    )
+                    below_it = LAYERS[LAYERS.index(layer) - 1]
+                    drive = self.feedforward[layer](outputs[below_it])
                     maps[layer] = self._interact(drive, flow.get(layer))
                     outputs[layer] = F.max_pool2d(maps[layer], POOL)
                 case "fc":

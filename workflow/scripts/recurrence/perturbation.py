@@ -21,13 +21,7 @@ from recurrence.configuration.blocks import Perturbation
 from recurrence.connections import fixed_parameters
 from recurrence.devices import send
 from recurrence.names import ALL, ALTERATIONS, CANVAS, LAYERS, RENDERED_TWICE
-from recurrence.network import (
-    Intervention,
-    RecurrentNetwork,
-    Trajectory,
-    mixed_precision,
-    total,
-)
+from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision, total
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import Recipe, SceneDistribution, SourceImages, alter, sample
 from recurrence.seeds import derive_seed
@@ -65,6 +59,7 @@ class Experiment:
     seed: int
 
     def recipe(self, indices: range) -> Recipe:
+        """The recipes of the scenes ``indices`` of the experiment."""
         return sample(
             self.sources, self.distribution, derive_seed(self.seed, "perturbation scenes"), indices
         )

@@ -76,13 +76,8 @@ def _stack(matrices: list[Images], rows: int, columns: int) -> Images:
 @_compiled
 def _bspline_weights(t):  # type: ignore[no-untyped-def]
     """The weights of four cubic B-spline coefficients, for a point that lies ``t`` pixels after the second one."""
-    s, sixth, two, three, four = (
-        np.float32(1) - t,
-        np.float32(1 / 6),
-        np.float32(2),
-        np.float32(3),
-        np.float32(4),
-    )
+    s, sixth = np.float32(1) - t, np.float32(1 / 6)
+    two, three, four = np.float32(2), np.float32(3), np.float32(4)
     second, third = t * t * (t - two) * three + four, s * s * (s - two) * three + four
     return s * s * s * sixth, second * sixth, third * sixth, t * t * t * sixth
 
@@ -194,9 +189,7 @@ class Layout:
     corner: Ints  # (n, 8, 2) row and column of an object's first pixel
     which: Ints  # (n, 8) index into the matrices
     zooms: Images  # (sizes, largest side + 3, 28) to spline coefficients
-    prefilters: (
-        Images  # (sizes, largest side + 3, largest side + 3) of an object that is rotated again
-    )
+    prefilters: Images  # (sizes, largest side + 3, largest side + 3), to rotate an object again
 
 
 def layout(recipe: Recipe) -> Layout:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recurrence.configuration.blocks import Distribution
-from recurrence.names import ALTERATIONS, CANVAS
+from recurrence.names import ALTERATIONS, CANVAS, CATEGORIES, CLASSES
 from recurrence.shards import load_shard
 
 Ints = npt.NDArray[np.int64]
@@ -48,13 +48,13 @@ class SourceImages:
     @cached_property
     def first_of_class(self) -> Ints:
         """Where each of the 20 categories starts in ``by_class``, and where the last one ends, (21,)."""
-        return np.searchsorted(self.categories[self.by_class], np.arange(21))
+        return np.searchsorted(self.categories[self.by_class], np.arange(CATEGORIES + 1))
 
     @classmethod
     def join(cls, *datasets: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]) -> Self:
         """Join the (images, labels) of the two datasets."""
         images = np.concatenate([pixels for pixels, _ in datasets])
-        classes = [labels.astype(np.int64) + 10 * n for n, (_, labels) in enumerate(datasets)]
+        classes = [labels.astype(np.int64) + CLASSES * n for n, (_, labels) in enumerate(datasets)]
         return cls(images, np.concatenate(classes), len(classes[0]))
 
     @classmethod
@@ -200,7 +200,8 @@ def _another_class(sources: SourceImages, image: Ints, uniform: Floats) -> Ints:
     """For each image, draw one of another class in its dataset, uniformly."""
     first_of = sources.first_of_class
     category = sources.categories[image]
-    domain_start, domain_stop = first_of[category // 10 * 10], first_of[category // 10 * 10 + 10]
+    first = category // CLASSES * CLASSES  # category of the dataset
+    domain_start, domain_stop = first_of[first], first_of[first + CLASSES]
     start, stop = first_of[category], first_of[category + 1]
     others = (domain_stop - domain_start) - (stop - start)
     position = domain_start + (uniform * others).astype(np.int64)

@@ -50,9 +50,8 @@ def idx_files(dataset: str, folder: Path) -> dict[str, Path]:
     if dataset in TORCHVISION:
         places.insert(0, folder / TORCHVISION[dataset] / "raw")
     paths = [place / (name + end) for place in places for end in (".gz", "") for name in FILES]
-    return {
-        path.name.removesuffix(".gz"): path for path in paths if path.is_file()
-    }  # the last one counts
+    # Of a file that is there several times, the last one counts.
+    return {path.name.removesuffix(".gz"): path for path in paths if path.is_file()}
 
 
 def own_files(dataset: str, folder: str | Path) -> list[Path]:

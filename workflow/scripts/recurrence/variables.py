@@ -9,7 +9,7 @@ A function gets the recipes of n scenes and the source images; it returns (n,) w
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recurrence.names import CANVAS, CATEGORIES
+from recurrence.names import CANVAS, CLASSES
 
 if TYPE_CHECKING:  # the Snakefile imports this, and needs no NumPy
     import numpy as np
@@ -80,4 +80,4 @@ def orientation(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]"
 @variable
 def domain(recipe: "Recipe", sources: "SourceImages") -> "npt.NDArray[Any]":
     """Which dataset: 0 the first, 1 the second."""
-    return recipe.categories(sources) // (CATEGORIES // 2)
+    return recipe.categories(sources) // CLASSES

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, GetPydanticSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-from recurrence.names import CATEGORIES
+from recurrence.names import CLASSES
 
 
 def _that(holds: Callable[[Any], object], what: str, **schema: Any) -> tuple[Any, ...]:
@@ -61,10 +61,10 @@ Files = Annotated[list[Path], *_ONCE, Field(title=f"each once, each {_A_PATH}")]
 ODD = _that(lambda number: number % 2, "odd", **{"not": {"multipleOf": 2}})
 _CLASS = Annotated[str, *_text(r"\S|\S[^\n]{0,38}\S", "a name of up to 40 letters")]
 _TEN = _that(
-    lambda names: len(names) == CATEGORIES // 2,
+    lambda names: len(names) == CLASSES,
     "ten names, as other numbers of classes are not supported",
-    minItems=10,
-    maxItems=10,
+    minItems=CLASSES,
+    maxItems=CLASSES,
 )
 Classes = Annotated[list[_CLASS], *_ONCE, *_TEN]
 _SUM = Annotated[str, *_text(r"[0-9a-f]{64}  \S+", "a line of sha256sum: a checksum and a file")]
