@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import ndtri
 
 from recurrence.comparison import settings
-from recurrence.comparison.figures import Axis, drawings, rendering
+from recurrence.comparison.figures import Axis, drawings, shared_importance
 from recurrence.comparison.measures import (
     ACCURACY,
     IMPORTANCE,
@@ -231,12 +231,12 @@ def test_one_network_has_values_and_no_intervals(results: Path) -> None:
 
 def test_renderings_are_not_mixed(results: Path) -> None:
     runs = read(results, "base", "opposite")
-    assert rendering(runs) == importance("opposite")
+    assert shared_importance(runs) == importance("opposite")
     table = compared(runs)
     only = table[table["measure"] == importance("compounded")]
     assert set(only["run"]) == {"base"}
     other = compared(read(results, "base", "better"))
-    assert rendering(read(results, "base", "better")) == importance("compounded")
+    assert shared_importance(read(results, "base", "better")) == importance("compounded")
     assert len(other[other["measure"] == importance("compounded")]) == 2 * len(only)
 
 

@@ -41,10 +41,7 @@ def frame(shown: Examples, t: int) -> Image.Image:
                 axes = figure.add_axes(place)
                 axes.set_axis_off()
                 axes.imshow(shown.maps[name][scene, t - 1], cmap="gray", vmin=0, vmax=1)
-                target = (
-                    shown.labels[f"location_{way}"][scene] for way in ("horizontal", "vertical")
-                )
-                mark_target(axes, *target)
+                mark_target(axes, *shown.place(scene))
                 if scene == 0:
                     how: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "center"}
                     axes.text(-0.07, 0.5, name, transform=axes.transAxes, fontsize=8, **how)

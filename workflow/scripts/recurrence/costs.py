@@ -14,6 +14,7 @@ from recurrence.configuration.blocks import Channels, Network
 from recurrence.names import CANVAS, CATEGORIES, FEEDFORWARD, FIRST_FLOW, POOL
 from recurrence.wiring import ends
 
+AS_CONFIGURED = ""  # an interaction whose networks are built from the block as it is
 MATCHED = {"feedforward_parameters": "parameters", "feedforward_arithmetic": "arithmetic"}
 TOLERANCE = 0.01  # of a match, as a fraction
 NEARBY = 3  # feature maps around the ideal number that are tried
@@ -109,10 +110,12 @@ def block_of(interaction: str, block: Network) -> Network:
     if interaction not in MATCHED:
         return plain
     quantity = MATCHED[interaction]
-    target = getattr(total("", block), quantity)
+    target = getattr(total(AS_CONFIGURED, block), quantity)
 
     def cost(conv1: int, conv2: int, units: int) -> int:
-        return int(getattr(total("", _with_widths(plain, conv1, conv2, units)), quantity))
+        return int(
+            getattr(total(AS_CONFIGURED, _with_widths(plain, conv1, conv2, units)), quantity)
+        )
 
     factor = _factor(
         lambda by: cost(*(max(1, round(by * width)) for width in _widths(plain))), target
@@ -159,7 +162,7 @@ def stated(interaction: str, block: Network) -> str:
         f"units; {cost.parameters:,} parameters, {cost.arithmetic:,} multiply-accumulates a scene"
     )
     if interaction in MATCHED:
-        quantity, recurrent = MATCHED[interaction], total("", block)
+        quantity, recurrent = MATCHED[interaction], total(AS_CONFIGURED, block)
         ours, theirs = (getattr(each, quantity) for each in (cost, recurrent))
         what = {"parameters": "parameters", "arithmetic": "multiply-accumulates"}[quantity]
         line += f"; matched in {what}: {theirs:,} in a recurrent network, {ours / theirs - 1:+.2%}"

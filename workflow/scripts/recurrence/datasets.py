@@ -180,7 +180,8 @@ def fetch(
     own = own_files(dataset, folder)
     if strange := sorted(set(known) - {*FILES, *NPZ}):
         raise DataError(
-            f"the checksum of {dataset} for {strange[0]} is for no file of a dataset: {', '.join(FILES + NPZ)}"
+            f"the checksum of {dataset} for {strange[0]} is for no file of a dataset: name one of "
+            f"{', '.join(FILES + NPZ)}"
         )
     if [path.name for path in own] == [*NPZ]:
         pairs = [read_npz(path, known.get(path.name)) for path in own]

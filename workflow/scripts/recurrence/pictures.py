@@ -64,17 +64,8 @@ def _tiles(
 
 
 def _show(axes: Axes, image: Image, **options: Any) -> Any:
-    return axes.imshow(
-        image,
-        **{
-            "cmap": "gray",
-            "vmin": 0,
-            "vmax": 1,
-            "interpolation": "nearest",
-            "aspect": "auto",
-            **options,
-        },
-    )
+    usual = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "nearest", "aspect": "auto"}
+    return axes.imshow(image, **{**usual, **options})
 
 
 def _head(axes: Axes, text: str) -> None:
@@ -165,14 +156,19 @@ class Examples:
             )
             return cls(maps, answers, file["clean"][:n], labels)
 
+    def place(self, scene: int) -> tuple[int, int]:
+        """The location of a scene's target, horizontal and vertical."""
+        horizontal, vertical = (
+            self.labels[f"location_{axis}"] for axis in ("horizontal", "vertical")
+        )
+        return int(horizontal[scene]), int(vertical[scene])
+
     def draw(self, row: Sequence[Axes], interaction: str, scene: int, names: Sequence[str]) -> None:
         """Show a scene's input maps over time and its target alone, and say what the network answers."""
-        for axes, image in zip(
-            row, [*self.maps[interaction][scene], self.clean[scene]], strict=True
-        ):
+        images = [*self.maps[interaction][scene], self.clean[scene]]
+        for axes, image in zip(row, images, strict=True):
             _show(axes, image)
-        place = (self.labels[f"location_{axis}"][scene] for axis in ("horizontal", "vertical"))
-        mark_target(row[0], *place)
+        mark_target(row[0], *self.place(scene))
         truth = names[self.labels["category"][scene]]
         answer = names[self.answers[interaction][scene]]
         _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
@@ -231,9 +227,8 @@ def more_input_maps(files: Files, block: Figures, interactions: Sequence[str]) -
 
 def _time_heads(row: Sequence[Axes]) -> None:
     """Write the timesteps, and ``target``, above the images of a row."""
-    for axes, title in zip(
-        row, [*(f"t = {t + 1}" for t in range(len(row) - 1)), "target"], strict=True
-    ):
+    titles = [*(f"t = {t}" for t in range(1, len(row))), "target"]
+    for axes, title in zip(row, titles, strict=True):
         _head(axes, title)
 
 

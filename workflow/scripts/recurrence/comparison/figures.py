@@ -83,8 +83,8 @@ class Axis:
         return [shades[rank] for rank in ranks]
 
 
-def rendering(runs: Sequence[Run]) -> str | None:
-    """The rendering of altered copies that all runs have: ``compounded``, as published, or another; None without."""
+def shared_importance(runs: Sequence[Run]) -> str | None:
+    """The measure of importance that all runs have: with compounded copies, as published, or with opposite ones."""
     for name in ("compounded", "opposite"):
         if all(any(key.measure == importance(name) for key in run.samples) for run in runs):
             return importance(name)
@@ -96,7 +96,7 @@ def drawings(runs: Sequence[Run]) -> Iterator[Drawing]:
     with mpl_style.context(STYLE):
         axis = Axis.of(runs)
         yield Drawing("summary", "The runs in short", SUMMARY, _told(runs), summary(runs, axis))
-        for measure in [*DECODING.values(), *filter(None, [rendering(runs)])]:
+        for measure in [*DECODING.values(), *filter(None, [shared_importance(runs)])]:
             for interaction in interactions():
                 if figure := over_time(runs, axis, measure, interaction):
                     decoded = measure in DECODING.values()
@@ -140,7 +140,7 @@ def summary(runs: Sequence[Run], axis: Axis) -> Figure:
         ("auxiliary decoding (%)", (read_out, MEAN, LAST, "auxiliary")),
         ("category decoding at fc (%)", (read_out, "fc", LAST, "category")),
     ]
-    if measure := rendering(runs):
+    if measure := shared_importance(runs):
         panels += [
             ("importance of location, input", (measure, "input", MEAN, "location")),
             ("importance of location, all layers", (measure, MEAN, MEAN, "location")),
@@ -231,7 +231,9 @@ def over_time(runs: Sequence[Run], axis: Axis, measure: str, interaction: str) -
         for axes, layer in zip(grid[:, column], LAYERS, strict=True):
             reference(axes, CHANCE[variable] if decoded else 0)
             for number, (run, colour) in enumerate(zip(runs, axis.colours(), strict=True)):
-                _over(axes, lines[run.name, layer, variable], colour, MARKERS[number % 7])
+                _over(
+                    axes, lines[run.name, layer, variable], colour, MARKERS[number % len(MARKERS)]
+                )
             axes.set_xticks(timesteps)
             axes.set_xlim(timesteps[0] - 0.3, timesteps[-1] + 0.3)
             if decoded:
@@ -239,7 +241,7 @@ def over_time(runs: Sequence[Run], axis: Axis, measure: str, interaction: str) -
             if column == 0:
                 axes.set_ylabel(f"{layer}\n{'accuracy (%)' if decoded else 'importance'}")
     handles = [
-        Line2D([], [], color=colour, marker=MARKERS[number % 7], label=name)
+        Line2D([], [], color=colour, marker=MARKERS[number % len(MARKERS)], label=name)
         for number, (name, colour) in enumerate(zip(axis.names, axis.colours(), strict=True))
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(6, len(handles)))

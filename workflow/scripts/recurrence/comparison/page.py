@@ -10,10 +10,12 @@ import pandas as pd
 import yaml
 
 from recurrence.comparison import settings
-from recurrence.comparison.figures import Axis, rendering
+from recurrence.comparison.figures import Axis, shared_importance
 from recurrence.comparison.measures import ACCURACY, IMPORTANCE, MEAN, Run
 from recurrence.pages import NONE, Cell, Column, Picture, Table, environment, number
 
+MEANS = ("mean", "low", "high")  # columns of a table
+DIFFERENCES = ("difference", "difference_low", "difference_high")
 MARKED = "Marked: a difference whose interval excludes 0."
 
 
@@ -58,18 +60,17 @@ def _scale(measure: str) -> tuple[int, int]:
     return (1, 3) if measure.startswith(IMPORTANCE) else (100, 1)
 
 
-def _value(row: Any, prefix: str = "") -> Cell:
-    """A mean or difference with its interval, marked if that of a difference excludes 0."""
+def _value(row: Any, columns: tuple[str, str, str] = MEANS) -> Cell:
+    """A mean or difference with its interval, marked if that of a difference excludes 0; a dash for none."""
     factor, digits = _scale(row.measure)
-    ends = (
-        ("difference", "difference_low", "difference_high") if prefix else ("mean", "low", "high")
-    )
-    mean, low, high = (factor * getattr(row, end) for end in ends)
-    text = f"{'+' if prefix and mean > 0 else ''}{number(mean, digits)}"
+    mean, low, high = (factor * getattr(row, column) for column in columns)
+    if np.isnan(mean):
+        return Cell(NONE, "")
+    differs = columns == DIFFERENCES
+    text = f"{'+' if differs and mean > 0 else ''}{number(mean, digits)}"
     if not np.isnan(low):
         text += f" ({number(low, digits)} to {number(high, digits)})"
-    excludes = bool(prefix) and (low > 0 or high < 0)
-    return Cell(text, sort=mean, chip="unclear" if excludes else "")
+    return Cell(text, sort=mean, chip="unclear" if differs and (low > 0 or high < 0) else "")
 
 
 def what(row: Any) -> str:
@@ -85,7 +86,7 @@ def what(row: Any) -> str:
 def short_table(runs: Sequence[Run], table: pd.DataFrame) -> Table:
     """The means over layers and timesteps: a row for each, columns for the runs and their differences."""
     names = Axis.of(runs).names
-    one = rendering(runs)
+    one = shared_importance(runs)
     rows = []
     summed = table[[isinstance(timestep, str) for timestep in table["timestep"]]]
     for _, part in summed.groupby([*settings_of(table)], sort=False):
@@ -94,10 +95,9 @@ def short_table(runs: Sequence[Run], table: pd.DataFrame) -> Table:
         by_run = {row.run: row for row in _rows(part)}
         head = next(iter(by_run.values()))
         cells = [Cell(what(head)), Cell(head.interaction)]
-        cells += [_value(by_run[r.name]) if r.name in by_run else Cell(NONE, "") for r in runs]
-        for run in runs[1:]:
-            known = run.name in by_run and not pd.isna(by_run[run.name].difference)
-            cells.append(_value(by_run[run.name], "difference") if known else Cell(NONE, ""))
+        for shown, ends in ((runs, MEANS), (runs[1:], DIFFERENCES)):
+            found = [by_run.get(run.name) for run in shown]
+            cells += [_value(row, ends) if row else Cell(NONE, "") for row in found]
         rows.append(cells)
     columns = [Column("what", "wrap"), Column("interaction", "text")]
     columns += [Column(name) for name in names]
@@ -160,7 +160,6 @@ def all_tables(runs: Sequence[Run], table: pd.DataFrame) -> Iterator[Table]:
     for measure, part in table.groupby("measure", sort=False):
         rows = []
         for row in _rows(part):
-            known = not pd.isna(row.difference)
             names = (row.interaction, row.layer, str(row.timestep), row.variable.replace("_", " "))
             rows.append(
                 [
@@ -168,7 +167,7 @@ def all_tables(runs: Sequence[Run], table: pd.DataFrame) -> Iterator[Table]:
                     Cell(row.run),
                     Cell(str(row.networks)),
                     _value(row),
-                    _value(row, "difference") if known else Cell(NONE, ""),
+                    _value(row, DIFFERENCES),
                     Cell(NONE if pd.isna(row.pairs) else str(row.pairs)),
                 ]
             )

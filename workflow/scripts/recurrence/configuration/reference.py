@@ -4,11 +4,12 @@ python -m recurrence.configuration.reference
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.fields import FieldInfo
 
 from recurrence.configuration.blocks import Block, Configuration, block_of
 
@@ -98,15 +99,16 @@ def _range(schema: dict[str, Any], title: str | None) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _extra(field: Any) -> dict[str, Any]:
-    return dict(field.json_schema_extra or {})
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
 
 
 def _text(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def _row(cells: Any) -> str:
+def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
