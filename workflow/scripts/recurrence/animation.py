@@ -1,6 +1,6 @@
 """An animated strip of input maps over time, for the README, from a run's example scenes.
 
-    PYTHONPATH=workflow/scripts .venv/bin/python -m recurrence.animation results/quick docs/images/input_maps.png
+    .venv/bin/python -m recurrence.animation results/quick docs/images/input_maps.png
 
 The file is an animated PNG: a frame for each timestep, a row for each network, a column for each scene.
 """

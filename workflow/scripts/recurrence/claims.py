@@ -33,8 +33,8 @@ LOSS_SPREAD = Spread(0.003, 4)
 
 CLAIMS = {
     "distance": "The whole pattern: all published cells of decoding and of importance.",
-    "a": "Auxiliary information is decodable above chance in every layer at every timestep, and "
-    "grows with time.",
+    "a": "Auxiliary information (location, scale, orientation) is decodable above chance in every "
+    "layer at every timestep, and grows with time.",
     "b": "Auxiliary information is present in the recurrent flow to every layer, and grows with "
     "time.",
     "c": "Location is functionally important at the input at t = 3 and 4 in the multiplicative "

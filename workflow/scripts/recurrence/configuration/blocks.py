@@ -182,7 +182,7 @@ class TestScenes(Distribution):
 
     set: Annotated[Name, REMAKES_TEST_SCENES]
     """A name for the test scenes, which are in <data.folder>/scenes/<set>. If two runs differ in this block or in
-    run.seed, give them different names. Otherwise each of them replaces the scenes of the other."""
+    run.seed, give them different names. Otherwise the second of them is refused."""
     shard: Annotated[Scenes, Field(ge=1, le=100000), REMAKES_TEST_SCENES]
     """Test scenes in a file. A run can use at most 100 files."""
 
@@ -223,9 +223,10 @@ class Training(Block):
     batch: Annotated[Scenes, Field(ge=1, le=65536)]
     """Scenes in a step. All scenes are new; none is used twice."""
     optimizer: Literal["soap", "adam"]
-    """adam, as in the paper; or soap for kernels and matrices, with Adam for biases and for the connections from fc
-    to the maps. SOAP (arXiv 2409.11321) is Adam in a slowly rotating basis. Weights then grow less without need, and
-    short trainings find what the paper's long ones do (docs/recipe.md)."""
+    """adam, as in the paper; or soap for kernels and matrices, with Adam for biases, for the connections from fc to
+    the maps and for matrices with a side of more than 2,048. SOAP (arXiv 2409.11321) is Adam in a slowly rotating
+    basis. Weights then grow less without need, and short trainings find what the paper's long ones do
+    (docs/recipe.md)."""
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     """The learning rate at its peak."""
     fc_topdown_rate: Annotated[float, Field(gt=0, le=10)]
@@ -329,7 +330,7 @@ class Figures(Block):
     """The figures of the paper."""
 
     published: bool
-    """Whether to draw the published means as thin lines behind ours."""
+    """Whether to draw the published means as dashed lines, with bands, behind ours."""
     examples: Annotated[Scenes, Field(ge=1, le=12)]
     """Scenes in figures 3B and S2B. Figure S3 shows up to eight more; twelve are kept."""
     dpi: Annotated[int, Field(ge=30, le=1200), unit("dots per inch")]

@@ -47,6 +47,7 @@ FILES = {
     "scorecard.csv": "each test of the claims, with its rule",
     "distance.csv": "how far each network is from the published ones",
     "scene_decoding.csv": "decoding from the scenes themselves",
+    "categories.csv": "the names of the categories",
     "parameters.csv": "names, shapes and costs of the parameters of networks",
 }
 
