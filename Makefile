@@ -19,7 +19,7 @@ CONFIGS := config.yaml $(if $(filter quick,$(PRESET)),,workflow/presets/$(PRESET
 OVERLAYS := $(filter-out config.yaml,$(CONFIGS))
 SNAKEMAKE := $(BIN)/snakemake $(if $(OVERLAYS),--configfile $(OVERLAYS)) --cores $(CORES)
 STAGES := configuration categories shards scenes variants train_network import_network record_network decode_network perturb_network \
-	decode_scenes parameters tables scorecard figure report
+	decode_scenes examples parameters tables scorecard figure report
 PACKAGE := PYTHONPATH=workflow/scripts $(BIN)/python -m recurrence
 # Prints the name of the run, or what is wrong with the files.
 NAME := $(PACKAGE).configuration $(CONFIGS)

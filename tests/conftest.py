@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from recordings import SHARD
@@ -15,6 +16,7 @@ from recurrence.scene_writing import write_test_scenes
 from recurrence.scenes import SceneDistribution
 from study import CHECKPOINTS, RULES, SCRIPTS, TINY, Study
 
+torch.set_num_threads(1)  # of a worker: there is one for each core
 # `make test` hands these on, and a `make` that a test starts would take them for its own.
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
     os.environ.pop(name, None)

@@ -28,19 +28,20 @@ ONE: dict[str, Any] = TINY | {
 FINISHED = {".h5", ".safetensors", ".csv", ".png", ".svg", ".pdf", ".html", ".txt"}
 NETWORK = Path("results/tiny/multiplicative/instance1")
 MODEL = NETWORK / "model.safetensors"
+TARGETS = ("--", "results/tiny/scorecard.txt", "results/tiny/figures/fig4A.png")
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("undisturbed"), ONE)
-    result = study.snakemake()
+    result = study.snakemake(*TARGETS)
     assert result.returncode == 0, result.stderr
     return study
 
 
 def started(study: Study) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        study.command(),
+        study.command(*TARGETS),
         cwd=study.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -160,7 +161,7 @@ def test_killed_runs_end_in_the_same_results(
             break
         left -= killed
         kills += killed
-    result = study.snakemake()
+    result = study.snakemake(*TARGETS)
     assert result.returncode == 0, result.stderr
     print("seed:", seed, "kills:", dict(kills))
     assert set(kills) == set(STAGES)
@@ -178,7 +179,7 @@ def test_a_training_killed_after_its_end_is_not_repeated(
     job.kill()
     run.wait()
     assert not (study.folder / MODEL).exists()  # Snakemake removes the files of a failed job
-    result = study.snakemake()
+    result = study.snakemake(*TARGETS)
     assert result.returncode == 0, result.stderr
     assert "going on after iteration 150 of 150" in training_log(study)
     assert_same_results(study, undisturbed)
@@ -200,7 +201,7 @@ def test_a_job_that_outlives_snakemake_is_not_done_twice(
     assert "another process still does this job" in result.stderr
     orphan.resume()
     orphan.wait(60)
-    result = study.snakemake()
+    result = study.snakemake(*TARGETS)
     assert result.returncode == 0, result.stderr
     assert_same_results(study, undisturbed)
 
@@ -222,7 +223,7 @@ def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     folder = study.folder / NETWORK
     assert not (folder / "activations.h5").exists()
     assert not list(folder.glob(".*.partial*"))
-    assert study.snakemake().returncode == 0
+    assert study.snakemake(*TARGETS).returncode == 0
     assert (study.folder / MODEL).stat().st_mtime_ns == trained
     assert_same_results(study, undisturbed)
 

@@ -51,7 +51,8 @@ def with_value(key: str, value: Any, base: dict[str, Any] = ONE) -> dict[str, An
 
 
 def refused(study: Study, *words: str) -> str:
-    result = study.snakemake(*words)
+    """What is said: in a dry run, or of ``words``."""
+    result = study.snakemake(*words) if words else study.dry_run()
     assert result.returncode != 0, result.stdout
     return result.stdout + result.stderr
 
@@ -80,7 +81,7 @@ def test_files_from_elsewhere_that_do_not_fit_are_refused_by_name(
     clone: Study, key: str, value: Any, file: str, there: str
 ) -> None:
     clone.configure(with_value(key, value))
-    result = refused(clone, "--dry-run")
+    result = refused(clone)
     assert file in result and there in result
     assert (
         "delete" in result and "give this run another run.name, scenes.set or data.folder" in result
@@ -120,7 +121,7 @@ def test_a_table_from_elsewhere_is_refused_by_name(clone: Study, name: str) -> N
     table = clone.folder / NETWORK / name
     kept = table.read_bytes()
     table.write_bytes(kept[:-2] + b"7\n")
-    result = refused(clone, "--dry-run")
+    result = refused(clone)
     assert f"{NETWORK / name}: not what the job wrote" in result and "made anew" in result
     table.unlink()
     stage = {"decoding.csv": "decode", "accuracy.csv": "record"}[name]
@@ -136,7 +137,7 @@ def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Pat
     study.configure(other)
     assert "scenes" not in study.planned()  # equal scenes are shared
     study.configure(with_value("scenes.clutter", 3, other))
-    result = refused(study, "--dry-run")
+    result = refused(study)
     assert "scenes/standard/test-00.h5" in result and "made for the run tiny" in result
     assert "scenes.clutter is 7 there and 3 here" in result and "scenes.set" in result
     study.configure(with_value("scenes.set", "few", with_value("scenes.clutter", 3, other)))
@@ -151,7 +152,7 @@ def test_another_validation_is_refused_as_it_needs_another_training(
 ) -> None:
     made.configure(with_value(f"training.{key}", value))
     try:
-        result = refused(made, "--dry-run")
+        result = refused(made)
     finally:
         made.configure(ONE)
     assert "model.safetensors" in result and f"training.{key} is " in result

@@ -175,7 +175,7 @@ def test_a_changed_key_reruns_its_stages_and_no_other(finished: Study, key: str)
     finished.configure(overlay_of(key, value))
     try:
         if expected == REFUSED:
-            told = finished.snakemake("--dry-run")
+            told = finished.dry_run()
             assert told.returncode != 0
             before = TINY["training"][key.removeprefix("training.")]
             assert f"{key} is {before} there and {value} here" in told.stdout + told.stderr
