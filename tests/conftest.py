@@ -20,6 +20,23 @@ torch.set_num_threads(1)  # of a worker: there is one for each core
 # `make test` hands these on, and a `make` that a test starts would take them for its own.
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
     os.environ.pop(name, None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each job of a small run compiles its modules
+# These take the longest, so they come first: then no worker waits for another at the end.
+LONGEST = (
+    "test_faults",
+    "test_rerun",
+    "test_tutorial",
+    "test_machines",
+    "test_origins",
+    "test_start",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

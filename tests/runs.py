@@ -155,7 +155,7 @@ def write_network(
         path = folder / "logs" / stage / f"{interaction}-{k}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         made: dict[str, Any] = {"rule": f"{stage}_network", "made from": trained | made_from}
-        made["wildcards"] = {"interaction": interaction, "instance": str(k)}
+        made["wildcards"] = {"instance": str(k), "interaction": interaction}
         table = {"record": "accuracy", "decode": "decoding", "perturb": "perturbation"}[stage]
         made["output"] = [f"results/{folder.name}/{interaction}/instance{k}/{table}.csv"]
         path.write_text(json.dumps(made))

@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -39,9 +40,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return study
 
 
-def started(study: Study) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def finished_copy(undisturbed: Study, tmp_path: Path) -> Study:
+    shutil.copytree(undisturbed.folder, tmp_path / "copy", symlinks=True)
+    return Study.there(tmp_path / "copy")
+
+
+def started(study: Study, *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        study.command(*TARGETS),
+        study.command(*words, *TARGETS),
         cwd=study.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -186,10 +193,10 @@ def test_a_training_killed_after_its_end_is_not_repeated(
 
 
 def test_a_job_that_outlives_snakemake_is_not_done_twice(
-    undisturbed: Study, tmp_path: Path
+    undisturbed: Study, finished_copy: Study
 ) -> None:
-    study = Study(tmp_path, ONE)
-    run = started(study)
+    study = finished_copy
+    run = started(study, "--forcerun", "record_network")
     orphan = wait_for("record", study, run)
     wait_for_file(".activations*", study, orphan)
     orphan.suspend()
@@ -207,23 +214,23 @@ def test_a_job_that_outlives_snakemake_is_not_done_twice(
 
 
 def test_a_full_disk_is_reported_and_leaves_no_partial_file(
-    undisturbed: Study, tmp_path: Path
+    undisturbed: Study, finished_copy: Study
 ) -> None:
-    study = Study(tmp_path, ONE)
-    assert study.snakemake("--until", "train_network").returncode == 0
+    study = finished_copy
     trained = (study.folder / MODEL).stat().st_mtime_ns
 
     def small_files() -> None:  # like a full disk: writing more is an error
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
-    result = study.snakemake("--until", "record_network", preexec_fn=small_files)
+    again = ("--forcerun", "record_network", *TARGETS)
+    result = study.snakemake("--until", "record_network", *again, preexec_fn=small_files)
     assert result.returncode != 0
     log = (study.folder / "results/tiny/logs/record/multiplicative-1.log").read_text()
     assert "activations.h5 cannot be written (is the disk full?)" in log
     folder = study.folder / NETWORK
     assert not (folder / "activations.h5").exists()
     assert not list(folder.glob(".*.partial*"))
-    assert study.snakemake(*TARGETS).returncode == 0
+    assert study.snakemake(*again).returncode == 0
     assert (study.folder / MODEL).stat().st_mtime_ns == trained
     assert_same_results(study, undisturbed)
 

@@ -64,14 +64,16 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overlay", "cores", "said"),
+    ("overlay", "cores", "said", "environment"),
     [
-        ("run:\n\tname: a\n", "2", ""),
-        ("network: {timestep: 4}\n", "2", ""),
-        ("run: {}\n", "half", "No estimate of the time: "),
+        ("run:\n\tname: a\n", "2", "", {}),
+        ("network: {timestep: 4}\n", "2", "", {}),
+        ("run: {}\n", "half", "No estimate of the time: ", {"PYTHONOPTIMIZE": "2"}),
     ],
 )
-def test_the_estimate_stops_no_run(tmp_path: Path, overlay: str, cores: str, said: str) -> None:
+def test_the_estimate_stops_no_run(
+    tmp_path: Path, overlay: str, cores: str, said: str, environment: dict[str, str]
+) -> None:
     (tmp_path / "overlay.yaml").write_text(overlay)
     files = (ROOT / "config.yaml", tmp_path / "overlay.yaml")
     result = subprocess.run(
@@ -80,7 +82,7 @@ def test_the_estimate_stops_no_run(tmp_path: Path, overlay: str, cores: str, sai
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"PYTHONOPTIMIZE": "2"},
+        env=os.environ | environment,
     )
     assert result.stdout.startswith(said) and bool(result.stdout) == bool(said)
     assert "Traceback" not in result.stderr

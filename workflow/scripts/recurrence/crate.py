@@ -54,7 +54,8 @@ def jobs(folder: Path) -> list[Job]:
         benchmark = folder / "benchmarks" / path.relative_to(folder / "logs").with_suffix(".tsv")
         end = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
         seconds = pd.read_csv(benchmark, sep="\t")["s"].sum() if benchmark.is_file() else 0
-        label = " ".join([record["rule"], *record["wildcards"].values()])
+        of = sorted(record["wildcards"], key="instance".__eq__)  # the interaction first
+        label = " ".join([record["rule"], *(record["wildcards"][name] for name in of)])
         start = end - timedelta(seconds=round(float(seconds)))
         found.append(Job(record["rule"], label, tuple(record["output"]), start, end))
     if not found:
