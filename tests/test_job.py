@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from recurrence import job
+from study import SCRIPTS
 
 
 class Terminal(io.StringIO):
@@ -82,3 +86,32 @@ def test_outputs_count_as_made_if_only_the_record_cannot_be_written(
     with job.logged(SimpleNamespace(log=[str(tmp_path / "a.log")])):
         print("done")
     assert (tmp_path / "a.log").read_text() == "done\n"
+
+
+IMPORTING = "print('here', flush=True); import time; time.sleep(60)"
+WORKING = """
+from types import SimpleNamespace
+from recurrence.job import logged
+with logged(SimpleNamespace(log=["a.log"], rule="r", wildcards={}, params={}, output=[], input=[])):
+    import sys, time
+    print("here", file=sys.__stdout__, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("code", "ended"), [(IMPORTING, -signal.SIGINT), (WORKING, 130)])
+def test_a_stopped_job_prints_no_traceback(tmp_path: Path, code: str, ended: int) -> None:
+    path = os.pathsep.join([str(SCRIPTS), str(SCRIPTS.parent / "startup")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout and process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate() == ("", "")
+    assert process.returncode == ended
+    assert not (tmp_path / "a.log").exists() or (tmp_path / "a.log").read_text() == "stopped\n"

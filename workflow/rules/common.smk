@@ -12,7 +12,8 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 # Jobs take the package from here too, even if their Python knows another copy of this project (envs/install.py).
 known = filter(None, [os.getenv("PYTHONPATH")])
-os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), *known]))
+STARTUP = SCRIPTS.parent / "startup"  # what Python runs first in a job
+os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), str(STARTUP), *known]))
 
 from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line

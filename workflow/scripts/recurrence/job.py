@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -27,6 +28,8 @@ def logged(job: Any) -> Iterator[None]:
     log = job.log[0]
     with _alone(Path(log)), Path(log).open("w", buffering=1) as file:
         sys.stdout = sys.stderr = file
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # by workflow/startup
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             records.remove(job)
             yield
