@@ -54,6 +54,9 @@ TINY: dict[str, Any] = {
     "figures": {"dpi": 40},
     "compute": {"checkpoint_every": 2},
 }
+WHOLE_FLOWS = {  # the tiny configuration without read-outs and perturbations of single connections
+    block: {**TINY[block], "connections": False} for block in ("decoding", "perturbation")
+}
 CHECKPOINTS = ["one.pth", "two.pth"]  # empty files in `finished`, as they are only planned with
 STAGES = ("train", "record", "decode", "perturb")
 TRAINED = {f"{stage}_network" for stage in STAGES}

@@ -15,7 +15,7 @@ from plain import PlainNetwork
 from recurrence.checkpoints import CURVE, import_checkpoint
 from recurrence.configuration.blocks import Network
 from recurrence.network import RecurrentNetwork
-from study import TINY, Study
+from study import TINY, WHOLE_FLOWS, Study
 
 NAMES = {
     "multiplicative": "rnn_bglt_0111_t_{t}_num_1.pth",
@@ -209,7 +209,7 @@ def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path
     file = saved(tmp_path, "additive", released(network, 0), network)
     files = {"additive": [str(file)]}
     run = {**TINY["run"], "interactions": ["additive"], "instances": 1, "checkpoints": files}
-    study = Study(tmp_path / "study", {**TINY, "run": run})
+    study = Study(tmp_path / "study", {**TINY, **WHOLE_FLOWS, "run": run})
     result = study.snakemake()
     assert result.returncode == 0, result.stdout + result.stderr
     results = study.folder / "results/tiny"

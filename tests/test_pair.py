@@ -16,9 +16,9 @@ import recurrence
 from pair import CLASSES, PAIR, PER_CLASS, arrays, with_pair, write_pair
 from recurrence.shards import load_shard
 from recurrence.verdicts import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, TOO_FEW
-from study import TINY, Study
+from study import TINY, WHOLE_FLOWS, Study
 
-OVERLAY = with_pair(TINY, "shapes")
+OVERLAY = with_pair({**TINY, **WHOLE_FLOWS}, "shapes")
 
 
 @pytest.fixture(scope="module")

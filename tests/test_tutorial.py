@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from study import ROOT, TINY, Study
+from study import ROOT, TINY, WHOLE_FLOWS, Study
 
 TEXT = (ROOT / "docs/tutorial.md").read_text("utf-8")
-SMALL = {key: TINY[key] for key in ("training", "decoding", "perturbation", "figures")}
+SMALL = {"training": TINY["training"], "figures": TINY["figures"], **WHOLE_FLOWS}
 SMALL |= {"run": {"instances": 1}, "record": {"scenes": 40}, "scenes": {"shard": 40}}
 SMALL |= {"network": {"channels": {"conv1": 2, "conv2": 3}, "units": 8}}
 

@@ -101,11 +101,11 @@ def remaining(config: Configuration, device: torch.device) -> list[float]:
     """Seconds left for each network, by the files that are missing in its folder."""
     run, left = config.run, []
     for interaction in run.interactions:
-        cost = jobs(interaction, config, device)
-        for instance in range(1, run.instances + 1):
-            folder = Path("results", run.name, interaction, f"instance{instance}")
-            missing = [job for job, file in FILES.items() if not (folder / file).exists()]
-            left.append(sum(cost[job] + JOB for job in missing))
+        folder = Path("results", run.name, interaction)
+        folders = [folder / f"instance{instance}" for instance in range(1, run.instances + 1)]
+        missing = [[job for job, file in FILES.items() if not (f / file).exists()] for f in folders]
+        cost = jobs(interaction, config, device) if any(missing) else {}
+        left += [sum(cost[job] + JOB for job in each) for each in missing]
     return left
 
 
