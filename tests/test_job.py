@@ -99,8 +99,13 @@ with logged(SimpleNamespace(log=["a.log"], rule="r", wildcards={}, params={}, ou
 """
 
 
-@pytest.mark.parametrize(("code", "ended"), [(IMPORTING, -signal.SIGINT), (WORKING, 130)])
-def test_a_stopped_job_prints_no_traceback(tmp_path: Path, code: str, ended: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "ended", "logs"),
+    [(IMPORTING, -signal.SIGINT, []), (WORKING, 130, ["stopped\n"])],
+)
+def test_a_stopped_job_prints_no_traceback(
+    tmp_path: Path, code: str, ended: int, logs: list[str]
+) -> None:
     path = os.pathsep.join([str(SCRIPTS), str(SCRIPTS.parent / "startup")])
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -114,4 +119,4 @@ def test_a_stopped_job_prints_no_traceback(tmp_path: Path, code: str, ended: int
     process.send_signal(signal.SIGINT)
     assert process.communicate() == ("", "")
     assert process.returncode == ended
-    assert not (tmp_path / "a.log").exists() or (tmp_path / "a.log").read_text() == "stopped\n"
+    assert [path.read_text() for path in tmp_path.glob("*.log")] == logs
