@@ -12,9 +12,11 @@ from blocks import SMALL
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import OriginError, origin, require
 from recurrence.storage import create_hdf5, provenance
-from study import TINY, TRAINED, Study
+from study import TINY, TRAINED, WHOLE_FLOWS, Study
 
-ONE: dict[str, Any] = TINY | {
+ONE: dict[str, Any] = {
+    **TINY,
+    **WHOLE_FLOWS,
     "run": {"name": "tiny", "interactions": ["multiplicative"], "instances": 1},
     "record": {"scenes": 40, "keep": True},
 }
