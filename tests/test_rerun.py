@@ -316,6 +316,7 @@ MODULES: dict[str, set[str]] = {
     "training": TRAINING,
     "variables": {"scenes", "variants", "decode_scenes"} | RECORDING,
     "verdicts": {"scorecard", "figure", "report"},
+    "work": set(),
     "wiring": NETWORK | {"decode_scenes"},
 }
 DOWNSTREAM = Callable[[set[str]], set[str]]

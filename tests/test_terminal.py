@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from recurrence import terminal
-from recurrence.terminal import STOPPED, JobLines, work
+from recurrence.terminal import STOPPED, JobLines
+from recurrence.work import work
 from study import Study
 
 WORKS = {"train_network": 100.0, "record_network": 10.0}

@@ -25,7 +25,8 @@ from recurrence.interactions import interactions
 from recurrence.names import PUBLISHED_INTERACTIONS
 from recurrence.records import problems
 from recurrence.source_files import watched_files
-from recurrence.terminal import JobLines, work
+from recurrence.terminal import JobLines
+from recurrence.work import work
 
 try:
     require_plain_paths(sys.executable, Path.cwd())

@@ -15,19 +15,24 @@ import torch
 import torch.nn.functional as F
 
 from recurrence import machine
-from recurrence.configuration.blocks import Configuration, NetworkReadOuts, Perturbation, Recording
+from recurrence.configuration.blocks import Configuration
 from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES, FEEDFORWARD
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.training import make_optimizers
+from recurrence.work import (
+    ABLATION,
+    DECODING_CONNECTIONS,
+    PERTURBATION,
+    PERTURBATION_CONNECTIONS,
+    RECORDING,
+)
 
-# The cost of a scene (in each rendering), in forward passes.
-PASSES = {"record": 4.5, "ablation": 7.5, "perturbation": 45}
-DECODING = 31  # seconds: a repeat of 1,000 scenes, all features and variables, on one core
-# How many times as long it takes with single connections.
-CONNECTIONS = {"decode": 1.9, "perturb": 3.0}
+DECODING = (
+    31  # seconds, not passes: a repeat of 1,000 scenes, all features and variables, on one core
+)
 JOB = 8  # seconds: the start of a job
 FILES = {  # of each network, by the job that makes it
     "train": "model.safetensors",
@@ -68,32 +73,30 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
         for optimizer in optimizers:
             optimizer.step()
 
-    def passes(stage: str, block: Recording | Perturbation) -> float:
-        """Seconds for a scene in a stage that consists of forward passes."""
+    def forward(precision: str) -> float:
+        """Seconds for a scene in a forward pass."""
 
         @torch.inference_mode()
-        def forward() -> None:
-            with mixed_precision(device, block.precision):
+        def run() -> None:
+            with mixed_precision(device, precision):
                 network(images[:SMALL])
 
-        return PASSES[stage] * seconds(forward, device) / len(images[:SMALL])
-
-    def times(stage: str, block: NetworkReadOuts | Perturbation) -> float:
-        return CONNECTIONS[stage] if block.connections and recurrent else 1.0
+        return seconds(run, device) / len(images[:SMALL])
 
     decoding, perturbation = config.decoding, config.perturbation
     perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
     recurrent = interaction not in FEEDFORWARD
-    recorded = ["record", "ablation"] if recurrent else ["record"]
     imported = bool(getattr(config.run.checkpoints, interaction, []))
+    decode = DECODING * decoding.repeats * decoding.scenes / 1000
+    if decoding.connections and recurrent:
+        decode *= DECODING_CONNECTIONS
+    perturb = PERTURBATION * (PERTURBATION_CONNECTIONS if perturbation.connections else 1)
+    record = RECORDING + ABLATION * recurrent
     return {
         "train": 0 if imported else config.training.iterations * seconds(iteration, device),
-        "record": config.record.scenes * sum(passes(stage, config.record) for stage in recorded),
-        "decode": decoding.repeats * decoding.scenes / 1000 * DECODING * times("decode", decoding),
-        "perturb": perturbed
-        * passes("perturbation", perturbation)
-        * times("perturb", perturbation)
-        * recurrent,
+        "record": record * config.record.scenes * forward(config.record.precision),
+        "decode": decode,
+        "perturb": perturb * perturbed * forward(perturbation.precision) if recurrent else 0,
     }
 
 

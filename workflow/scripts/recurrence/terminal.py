@@ -6,7 +6,6 @@ The log file has Snakemake's own messages, unchanged. Snakemake prints its name 
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from recurrence.job import CLEAR_LINE, duration
 
@@ -14,23 +13,11 @@ STOPPED = "Stopped. Finished files are kept, and the same command goes on from t
 CHATTER = ("Select jobs to execute", "Removing temporary output")
 
 
-def work(config: Mapping[str, Any]) -> dict[str, float]:
-    """The work of one job of each rule for networks, in forward passes of a scene (see ``estimation``)."""
-    training, decoding, perturbation = (config[b] for b in ("training", "decoding", "perturbation"))
-    altered = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
-    decoded = decoding["repeats"] * decoding["scenes"]
-    return {
-        "train_network": 4 * training["iterations"] * training["batch"],
-        "record_network": 12 * config["record"]["scenes"],
-        "decode_network": (46 if decoding["connections"] else 24) * decoded,
-        "perturb_network": (135 if perturbation["connections"] else 45) * altered,
-    }
-
-
 class JobLines(logging.Filter):
     """A filter for the handler of the terminal: it replaces Snakemake's messages about jobs with shorter ones.
 
-    ``counts`` has the number of jobs for each rule, ``works`` is from :func:`work`; ``parallel`` jobs run at a time.
+    ``counts`` has the number of jobs for each rule, ``works`` the work of one (:func:`recurrence.work.work`);
+    ``parallel`` jobs run at a time.
     """
 
     def __init__(

@@ -1,0 +1,31 @@
+"""How much work the jobs of a network are, in forward passes of a scene: what estimates of time rest on.
+
+Measured, not counted: with the recorder, files and classifiers. It imports nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+TRAINING = 4  # a scene in training
+RECORDING = 4.5  # a test scene
+ABLATION = 7.5  # a test scene, in recurrent networks
+DECODING = 24  # a scene in a repeat, all features and variables
+PERTURBATION = 45  # a scene in a repeat and rendering
+# How many times as long it takes with single connections.
+DECODING_CONNECTIONS = 1.9
+PERTURBATION_CONNECTIONS = 3.0
+
+
+def work(config: Mapping[str, Any]) -> dict[str, float]:
+    """The work of one job of each rule for networks."""
+    training, decoding, perturbation = (config[b] for b in ("training", "decoding", "perturbation"))
+    altered = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
+    decoded = decoding["repeats"] * decoding["scenes"]
+    decode = DECODING * (DECODING_CONNECTIONS if decoding["connections"] else 1)
+    perturb = PERTURBATION * (PERTURBATION_CONNECTIONS if perturbation["connections"] else 1)
+    return {
+        "train_network": TRAINING * training["iterations"] * training["batch"],
+        "record_network": (RECORDING + ABLATION) * config["record"]["scenes"],
+        "decode_network": decode * decoded,
+        "perturb_network": perturb * altered,
+    }
