@@ -29,6 +29,7 @@ VARIANTS = {
     "category_between": "category\n(between)",
 }
 MORE_EXAMPLES = 8  # at most, in figure S3
+NO_EXAMPLES = "No recorded test scene is named correctly by all networks shown."
 
 
 def _tiles(
@@ -174,11 +175,6 @@ class Examples:
         _foot(row[0], f"{truth}, recognised" if truth == answer else f"{truth}, taken for {answer}")
 
 
-def _without_examples(interactions: Sequence[str]) -> Figure:
-    names = " and ".join(interactions)
-    return notice(f"No recorded test scene is named correctly by the first {names} network shown.")
-
-
 def input_maps(files: Files, block: Figures, interaction: str) -> Figure:
     """Show the input map over time for example scenes (3B, S2B)."""
     if "examples" not in files:
@@ -186,7 +182,7 @@ def input_maps(files: Files, block: Figures, interaction: str) -> Figure:
     shown = Examples.read(files["examples"])
     scenes = range(len(shown.clean))[: block.examples]
     if not scenes:
-        return _without_examples([interaction])
+        return notice(NO_EXAMPLES)
     if interaction not in shown.maps:
         return lacking(interaction)
     timesteps, across = shown.maps[interaction].shape[1], 2 if len(scenes) > 1 else 1
@@ -207,7 +203,7 @@ def more_input_maps(files: Files, block: Figures, interactions: Sequence[str]) -
     networks = [name for name in interactions if name in shown.maps]
     scenes = range(len(shown.clean))[block.examples : block.examples + MORE_EXAMPLES]
     if not len(shown.clean):
-        return _without_examples(interactions)
+        return notice(NO_EXAMPLES)
     if not scenes:
         return notice(
             f"Only {len(shown.clean)} test scenes are named correctly by all networks shown; "
