@@ -31,7 +31,7 @@ ONE: dict[str, Any] = TINY | {
 FINISHED = {".h5", ".safetensors", ".csv", ".png", ".svg", ".pdf", ".html", ".txt"}
 NETWORK = Path("results/tiny/multiplicative/instance1")
 MODEL = NETWORK / "model.safetensors"
-TARGETS = ("--", "results/tiny/scorecard.txt", "results/tiny/figures/fig4A.png")
+TARGETS = ("--", str(NETWORK / "decoding.csv"), str(NETWORK / "perturbation.csv"))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -13,9 +14,10 @@ from study import TINY, WHOLE_FLOWS, Study, assert_same_tables
 
 @pytest.mark.parametrize("switch", ["ATEN_CPU_CAPABILITY=default", "ONEDNN_MAX_CPU_ISA=AVX2"])
 def test_a_processor_without_bfloat16_takes_float32_and_reruns_nothing(
-    tmp_path: Path, switch: str
+    finished: Study, tmp_path: Path, switch: str
 ) -> None:
     study, (name, value) = Study(tmp_path, TINY | WHOLE_FLOWS), switch.split("=")
+    shutil.copytree(finished.folder / "data/sample", study.folder / "data/sample")
     network = "results/tiny/additive/instance1"
     files = [f"{network}/{file}.csv" for file in ("accuracy", "perturbation")]
     result = study.snakemake("--notemp", *files, env=os.environ | {name: value})
