@@ -3,8 +3,8 @@
     PYTHONPATH=workflow/scripts:tests .venv/bin/python -m simulate_scorecard 200
 
 draws this number of sets of tables for each situation (or those named after the number), number of
-networks and size of the experiment. It prints how often rows of each kind were reproduced: the mean
-over rows, and the lowest and highest row. docs/statistics.md has these tables.
+networks and size of the experiment. It prints how often rows of each kind were reproduced, in per cent:
+the mean over rows, and in brackets the lowest and the highest row. docs/statistics.md has these tables.
 
 * published: networks like the published ones, with their means, variances and covariances.
 * nothing: no effect anywhere. Decoding is at chance, importance is 0, clutter stays.
@@ -272,7 +272,9 @@ def main(draws: int, chosen: list[str]) -> None:
                 rows, kinds = rates(situation, count, size, draws)
                 for name in sorted({kinds[row] for row in rows}):
                     each = [rate for row, rate in rows.items() if kinds[row] == name]
-                    text = f"{np.mean(each):.2f} ({min(each):.2f}-{max(each):.2f})"
+                    text = (
+                        f"{100 * np.mean(each):.1f} ({100 * min(each):.1f}-{100 * max(each):.1f})"
+                    )
                     lines.setdefault(f"{situation:<10} {name}", {})[f"{size} {count}"] = text
     print(pd.DataFrame(lines).T.to_string())
 
