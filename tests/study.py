@@ -78,7 +78,10 @@ def overlay_of(key: str, value: Any) -> dict[str, Any]:
 
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["snakemake.cli"])
+# What Snakemake imports only later is named too.
+FORKS.set_forkserver_preload(
+    ["snakemake.cli", "snakemake.report.html_reporter", "smart_open", "yte", "pydantic"]
+)
 
 
 def _snakemake(words: list[str], folder: Path, said: Path) -> None:

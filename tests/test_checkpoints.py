@@ -204,13 +204,14 @@ def test_another_networks_name_is_refused(
     import_checkpoint(path, "additive", block_with(SMALL, **change))
 
 
-def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path: Path) -> None:
+def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_scorecard(tmp_path: Path) -> None:
     network = block_with(SMALL, **TINY["network"])
     file = saved(tmp_path, "additive", released(network, 0), network)
     files = {"additive": [str(file)]}
     run = {**TINY["run"], "interactions": ["additive"], "instances": 1, "checkpoints": files}
     study = Study(tmp_path / "study", {**TINY, **WHOLE_FLOWS, "run": run})
-    result = study.snakemake()
+    targets = ("--", "results/tiny/scorecard.txt", "results/tiny/config.yaml")
+    result = study.snakemake(*targets)
     assert result.returncode == 0, result.stdout + result.stderr
     results = study.folder / "results/tiny"
     assert not (results / "logs/train").exists()
@@ -221,5 +222,5 @@ def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_report(tmp_path
     assert training.empty
     for table in ("accuracy", "decoding", "perturbation", "scorecard"):
         assert len(pd.read_csv(results / f"tables/{table}.csv")), table
-    assert "num_1.pth" in (results / "report.html").read_text()
-    assert study.planned() == {}
+    assert "num_1.pth" in (results / "config.yaml").read_text()
+    assert study.planned(*targets) == {}

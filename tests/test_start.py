@@ -46,8 +46,10 @@ def test_status_counts_what_is_made_and_left(finished: Study) -> None:
 
 
 def test_the_estimate_counts_what_is_left(finished: Study) -> None:
-    (finished.folder / "other.yaml").write_text("run: {name: other, instances: 4}\n")
-    for overlay, left in (("tiny.yaml", "0 of 6"), ("other.yaml", "8 of 8")):
+    (finished.folder / "other.yaml").write_text(
+        "run: {name: other, interactions: [additive], instances: 4}\n"
+    )
+    for overlay, left in (("tiny.yaml", "0 of 6"), ("other.yaml", "4 of 4")):
         result = subprocess.run(
             [sys.executable, "-m", "recurrence.estimation", "--cores", "2", "config.yaml", overlay],
             cwd=finished.folder,
