@@ -30,9 +30,8 @@ from recurrence.work import (
     RECORDING,
 )
 
-DECODING = (
-    31  # seconds, not passes: a repeat of 1,000 scenes, all features and variables, on one core
-)
+# Seconds for a repeat of 1,000 scenes, all features and variables, on one core.
+DECODING_REPEAT = 31
 JOB = 8  # seconds: the start of a job
 FILES = {  # of each network, by the job that makes it
     "train": "model.safetensors",
@@ -87,7 +86,7 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
     perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
     recurrent = interaction not in FEEDFORWARD
     imported = bool(getattr(config.run.checkpoints, interaction, []))
-    decode = DECODING * decoding.repeats * decoding.scenes / 1000
+    decode = DECODING_REPEAT * decoding.repeats * decoding.scenes / 1000
     if decoding.connections and recurrent:
         decode *= DECODING_CONNECTIONS
     perturb = PERTURBATION * (PERTURBATION_CONNECTIONS if perturbation.connections else 1)

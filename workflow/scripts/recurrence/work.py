@@ -1,6 +1,6 @@
 """How much work the jobs of a network are, in forward passes of a scene: what estimates of time rest on.
 
-Measured, not counted: with the recorder, files and classifiers. It imports nothing.
+These are measured, with all that a job does besides the passes. It imports nothing but the standard library.
 """
 
 from collections.abc import Mapping
