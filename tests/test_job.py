@@ -114,6 +114,8 @@ def test_a_stopped_job_prints_no_traceback(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, Ctrl-C is ignored, and so it would be in this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout and process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGINT)
