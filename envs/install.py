@@ -87,7 +87,9 @@ def install(project: Path, torch: str | None, uv: str | None) -> None:
     lock = LOCK
     if torch:
         rest, pins = without_cuda(LOCK.read_text(encoding="utf-8"))
-        subprocess.run([*pip, "--no-deps", "--index-url", torch, *pins], check=True)
+        # uv takes only these options before the indexes of the user's own settings.
+        index = ["--index", torch, "--default-index", torch] if uv else ["--index-url", torch]
+        subprocess.run([*pip, "--no-deps", *index, *pins], check=True)
         lock = environment / "without-cuda.lock"
         lock.write_text(rest, encoding="utf-8")
     subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)

@@ -1,11 +1,19 @@
 """The lock, the conda environment and pyproject.toml agree; profiles name real rules."""
 
+import functools
+import hashlib
+import http.server
 import os
 import re
 import runpy
+import shutil
 import subprocess
+import sys
+import threading
 import tomllib
 import venv
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,6 +114,65 @@ def test_pytorch_for_cpus_leaves_cuda_away_and_nothing_else() -> None:
     assert {"torch", "torchvision", "triton", "nvidia-cublas", "cuda-toolkit"} <= gone
     assert all(re.match("torch|triton|nvidia-|cuda-", each) for each in gone)
     assert all("--hash=sha256:" in entry for entry in entries(lock))
+
+
+def wheel(index: Path, package: str, version: str) -> str:
+    """Write an empty package into a package index, and return the SHA-256 of its file."""
+    folder = index / package
+    folder.mkdir(parents=True)
+    file, info = folder / f"{package}-{version}-py3-none-any.whl", f"{package}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+    tag = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = "".join(f"{info}/{each},,\n" for each in ("METADATA", "WHEEL", "RECORD"))
+    with zipfile.ZipFile(file, "w") as archive:
+        for each, text in (("METADATA", metadata), ("WHEEL", tag), ("RECORD", record)):
+            archive.writestr(f"{info}/{each}", text)
+    (folder / "index.html").write_text(f'<a href="{file.name}">{file.name}</a>')
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The address at which a server on this machine offers the files of the test."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_pytorch_comes_from_the_index_that_is_named(
+    tmp_path: Path, address: str, tool: str
+) -> None:
+    """Builds for CPUs have the version of the lock with a suffix, and hashes that the lock does not have."""
+    if tool == "uv" and not shutil.which("uv"):
+        pytest.skip("uv is not installed")
+    project = tmp_path / "project"
+    (project / "envs").mkdir(parents=True)
+    shutil.copy(PROJECT / "envs/install.py", project / "envs")
+    digests = {"six": wheel(tmp_path / "usual", "six", "1.0")}
+    for package in ("torch", "torchvision"):
+        digests[package] = "0" * 64
+        wheel(tmp_path / "cpu", package, PINS[package] + "+cpu")
+    versions = PINS | {"six": "1.0"}
+    lock = "".join(
+        f"{package}=={versions[package]} \\\n    --hash=sha256:{digests.get(package, '0' * 64)}\n"
+        for package in ("nvidia-cublas", "six", "torch", "torchvision", "triton")
+    )
+    (project / "envs/requirements.lock").write_text(lock)
+    usual = {"PIP_INDEX_URL": f"{address}/usual", "UV_DEFAULT_INDEX": f"{address}/usual"}
+    words = [sys.executable, "envs/install.py", "--torch", f"{address}/cpu"]
+    subprocess.run(
+        [*words, "--pip"] if tool == "pip" else words,
+        cwd=project,
+        env=os.environ | usual | {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"},
+        check=True,
+    )
+    [packages] = project.glob(".venv/lib/python*/site-packages")
+    installed = {each.stem for each in packages.glob("*.dist-info")}
+    expected = {f"{each}-{PINS[each]}+cpu" for each in ("torch", "torchvision")} | {"six-1.0"}
+    assert {each for each in installed if not each.startswith(("pip-", "setuptools-"))} == expected
 
 
 def test_the_package_can_be_imported_from_any_folder(tmp_path: Path) -> None:
