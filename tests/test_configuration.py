@@ -155,7 +155,7 @@ def test_presets_are_valid(preset: Path | None) -> None:
 
 
 def test_there_are_presets() -> None:
-    assert {preset.stem for preset in PRESETS} >= {"smoke", "overnight", "paper"}
+    assert {preset.stem for preset in PRESETS} >= {"smoke", "overnight", "weekend", "paper"}
 
 
 def test_all_problems_are_reported_at_once() -> None:

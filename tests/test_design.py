@@ -13,15 +13,12 @@ from recurrence.design import departures, stated
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "overnight", "paper"])
-def test_presets_have_the_design_of_the_paper(preset: str) -> None:
-    file = ROOT / f"workflow/presets/{preset}.yaml"
-    assert (
-        departures(overlaid(DEFAULT, yaml.safe_load(file.read_text()) if file.exists() else {}))
-        == []
-    )
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
+def test_presets_have_the_design_of_the_paper(file: Path) -> None:
+    assert departures(overlaid(DEFAULT, yaml.safe_load(file.read_text()))) == []
 
 
 def test_the_network_of_the_design_is_that_of_the_tests() -> None:
