@@ -23,7 +23,7 @@ def with_connections(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def ablation_rows(interactions: list[str], instances: int, timesteps: int) -> pd.DataFrame:
+def ablations_over_time(interactions: list[str], instances: int, timesteps: int) -> pd.DataFrame:
     """Ablations of ``instances`` networks: each costs more than the one before, and more so later."""
     rows = []
     for interaction, instance, t in product(

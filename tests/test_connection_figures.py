@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from connection_tables import ABLATIONS, ablation_rows, with_connections
+from connection_tables import ABLATIONS, ablations_over_time, with_connections
 from recurrence.configuration.blocks import Figures
 from recurrence.connection_figures import removed_name
 from recurrence.figures import draw
@@ -24,7 +24,7 @@ MARKERS = {"fc": "D", "conv2": "^", "conv1": "s", "lateral": "o"}
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("tables")
-    made = {"ablation": ablation_rows(["multiplicative", "additive"], 3, 4)}
+    made = {"ablation_over_time": ablations_over_time(["multiplicative", "additive"], 3, 4)}
     for name, more in (("decoding", "image"), ("perturbation", "rendering")):
         table = pd.read_csv(PUBLISHED / f"{name}.csv").assign(repeat=1)
         values = {"image": "cluttered", "rendering": "compounded"}
@@ -119,7 +119,7 @@ def test_networks_without_right_answers_have_no_importance(
 
 
 def test_each_ablation_has_a_panel_with_what_is_lost(files: dict[str, str]) -> None:
-    figure, table = draw("ablation", files, BLOCK), pd.read_csv(files["ablation"])
+    figure, table = draw("ablation", files, BLOCK), pd.read_csv(files["ablation_over_time"])
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == [f"without {removed_name(name)}" for name in ABLATIONS]
     assert {"without fc lateral", "without fc \u2192 conv1", "without any recurrence"} <= {*titles}
@@ -138,5 +138,6 @@ def test_each_ablation_has_a_panel_with_what_is_lost(files: dict[str, str]) -> N
 
 def test_ablation_of_a_run_without_recurrence(files: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "ablation.csv"
-    pd.read_csv(files["ablation"]).iloc[:0].to_csv(path, index=False)
-    assert "no recurrent connections" in texts(draw("ablation", {"ablation": str(path)}, BLOCK))
+    pd.read_csv(files["ablation_over_time"]).iloc[:0].to_csv(path, index=False)
+    figure = draw("ablation", {"ablation_over_time": str(path)}, BLOCK)
+    assert "no recurrent connections" in texts(figure)

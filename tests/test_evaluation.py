@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import torch
 
@@ -57,16 +58,17 @@ def test_ablation_is_a_network_without_the_connections(
             without = RecurrentNetwork("additive", block_with(SMALL, **kept)).eval()
             without.load_state_dict(network.state_dict(), strict=False)
             ablated = right(without)
-            rows = evaluation.ablation[evaluation.ablation.removed == name]
+            over_time = evaluation.ablation_over_time
+            rows = over_time[over_time.removed == name]
             assert rows.timestep.tolist() == [1, 2, 3] and set(rows.n) == {count}
             assert rows.accuracy_intact.tolist() == pytest.approx(intact.mean(0))
             assert rows.accuracy_ablated.tolist() == pytest.approx(ablated.mean(0))
             assert rows.intact_only.tolist() == (intact & ~ablated).sum(0).tolist()
             assert rows.ablated_only.tolist() == (ablated & ~intact).sum(0).tolist()
     assert list(evaluation.ablation.removed.unique()) == [*ABLATIONS]
-    changed = (
-        evaluation.ablation.groupby("removed")[["intact_only", "ablated_only"]].sum().sum(axis=1)
-    )
+    last = over_time[over_time.timestep == 3].drop(columns="timestep").reset_index(drop=True)
+    pd.testing.assert_frame_equal(evaluation.ablation, last)
+    changed = over_time.groupby("removed")[["intact_only", "ablated_only"]].sum().sum(axis=1)
     assert (changed > 0).sum() > 6
     assert evaluation.accuracy.accuracy[0] == rows.accuracy_intact.iloc[-1]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from blocks import block_with
-from connection_tables import ablation_rows, with_connections
+from connection_tables import ablations_over_time, with_connections
 from recurrence.categories import category_table, read_names
 from recurrence.clutter import QUADRANTS
 from recurrence.configuration.blocks import Figures
@@ -136,8 +136,8 @@ def make_run(
         if name != "accuracy":
             table = with_connections(table)  # which the paper's figures ignore
         table.to_csv(folder / f"{name}.csv", index=False)
-    ablation = ablation_rows(interactions, instances, timesteps)
-    ablation.to_csv(folder / "ablation.csv", index=False)
+    ablation = ablations_over_time(interactions, instances, timesteps)
+    ablation.to_csv(folder / "ablation_over_time.csv", index=False)
     write_answers(folder / "answers.csv", interactions, instances, timesteps)
     write_maps(folder, interactions, timesteps)
     write_clutter(folder / "clutter.csv", interactions, instances, timesteps)
@@ -147,7 +147,8 @@ def make_run(
     files = {name: str(folder / f"{name}.csv") for name in ("decoding", "perturbation")}
     files |= {f"published_{name}": str(PUBLISHED / f"{name}.csv") for name in (*files, "accuracy")}
     files |= {
-        name: str(folder / f"{name}.csv") for name in ("ablation", "answers", "clutter", "accuracy")
+        name: str(folder / f"{name}.csv")
+        for name in ("ablation_over_time", "answers", "clutter", "accuracy")
     }
     files |= {name: str(folder / f"{name}.h5") for name in ("examples", "perturbation_example")}
     distance = distances(load(folder), load(PUBLISHED), 200, 1_000)

@@ -196,7 +196,7 @@ def test_only_the_used_connections_exist() -> None:
     assert names == recurrent | layers
 
 
-def test_the_papers_network_has_its_12_6_million_parameters() -> None:
+def test_a_network_of_the_papers_size_has_12_7_million_parameters() -> None:
     count = sum(p.numel() for p in RecurrentNetwork("multiplicative", PAPER).parameters())
     assert count == 12_662_894
 

@@ -81,7 +81,7 @@ def test_recording_equals_the_network(
         {"cluttered": correct[""], "clean": correct["clean/"]}
     )
     assert evaluation.clutter.relative[0] == 1
-    assert len(evaluation.ablation) == (interaction != "feedforward") * 12 * 3
+    assert len(evaluation.ablation) == (interaction != "feedforward") * 12
 
 
 @pytest.mark.parametrize("interaction", ["multiplicative", "additive", "feedforward"])

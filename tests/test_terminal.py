@@ -9,7 +9,7 @@ import pytest
 
 from recurrence import terminal
 from recurrence.terminal import STOPPED, JobLines
-from recurrence.work import work
+from recurrence.work import mean_work, work
 from study import Study
 
 WORKS = {"train_network": 100.0, "record_network": 10.0}
@@ -94,8 +94,34 @@ def test_a_run_prints_one_line_a_job_and_logs_everything(finished: Study) -> Non
         assert "Finished jobid" in file.read()
 
 
+NUMBERS = {
+    "iterations": 1,
+    "batch": 1,
+    "repeats": 1,
+    "scenes": 1,
+    "renderings": [0],
+    "connections": True,
+}
+BLOCKS = dict.fromkeys(("training", "record", "decoding", "perturbation"), NUMBERS)
+
+
 def test_work_names_rules_about_networks(finished: Study) -> None:
-    numbers = {"iterations": 1, "batch": 1, "repeats": 1, "scenes": 1, "renderings": [0]}
-    numbers["connections"] = True
-    blocks = ("training", "record", "decoding", "perturbation")
-    assert work(dict.fromkeys(blocks, numbers)).keys() <= finished.planned("--forceall").keys()
+    assert work(BLOCKS, "additive").keys() <= finished.planned("--forceall").keys()
+
+
+def test_work_is_that_of_the_mean_network() -> None:
+    recurrent, feedforward = work(BLOCKS, "additive"), work(BLOCKS, "feedforward")
+    assert feedforward["perturb_network"] == 0
+    assert feedforward["record_network"] < recurrent["record_network"]
+    assert feedforward["train_network"] == recurrent["train_network"]  # in passes of its own
+    mean = mean_work(BLOCKS | {"run": {"interactions": ["additive", "feedforward"]}})
+    assert mean == {rule: (recurrent[rule] + feedforward[rule]) / 2 for rule in recurrent}
+
+
+def test_no_time_left_is_told_from_jobs_without_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feedforward network has nothing to perturb."""
+    monkeypatch.setitem(WORKS, "perturb_network", 0.0)
+    run = Snakemake(monkeypatch, {"perturb_network": 1, "record_network": 1})
+    run.begin(0, "perturb_network")
+    run.end(0, 1)
+    assert run.lines() == ["[ 50 %] perturb_network 0: 0 s"]

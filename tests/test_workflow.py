@@ -43,8 +43,9 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
         "perturbation": "interaction instance repeat rendering layer timestep variable "
         "accuracy_original accuracy_systematic accuracy_control functional_importance "
         "n control_only systematic_only control_only_original systematic_only_original connection",
-        "ablation": "interaction instance removed n accuracy_intact accuracy_ablated intact_only ablated_only "
-        "timestep",
+        "ablation": "interaction instance removed n accuracy_intact accuracy_ablated intact_only ablated_only",
+        "ablation_over_time": "interaction instance removed n accuracy_intact accuracy_ablated intact_only "
+        "ablated_only timestep",
         "clutter": "interaction instance quadrant timestep energy_outside relative standard_error n",
         "answers": "interaction instance seen answer timestep n accuracy confidence",
         "renderings": "interaction layer timestep variable opposite compounded lost low high share_lost",
@@ -67,8 +68,9 @@ def test_a_run_leaves_all_its_files(finished: Study) -> None:
     assert (~whole).sum() == variables * networks * 2 * 2 * connections
     perturbation = pd.read_csv(run / "tables/perturbation.csv")
     assert len(perturbation) == 2 * networks * 2 * (4 + connections) * 2 * 6
-    ablation = pd.read_csv(run / "tables/ablation.csv")
-    assert len(ablation) == 2 * networks * (connections + 3) * 3
+    for name, timesteps in (("ablation", 1), ("ablation_over_time", 3)):
+        table = pd.read_csv(run / f"tables/{name}.csv")
+        assert len(table) == 2 * networks * (connections + 3) * timesteps, name
     for figure in FIGURES:
         assert (run / f"figures/fig{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert (run / f"figures/fig{figure}.pdf").read_bytes().startswith(b"%PDF")

@@ -26,7 +26,7 @@ from recurrence.names import PUBLISHED_INTERACTIONS
 from recurrence.records import problems
 from recurrence.source_files import watched_files
 from recurrence.terminal import JobLines
-from recurrence.work import work
+from recurrence.work import mean_work
 
 try:
     require_plain_paths(sys.executable, Path.cwd())
@@ -202,4 +202,4 @@ def show_one_line_a_job(workflow):
     parallel = max(1, (workflow.cores or 1) // THREADS)
     for handler in logger.handlers:
         if getattr(handler, "stream", None) in (sys.stderr, sys.stdout):
-            handler.addFilter(JobLines(handler, counts, work(config), parallel))
+            handler.addFilter(JobLines(handler, counts, mean_work(config), parallel))

@@ -7,6 +7,7 @@ TABLES = {
         "decoding",
         "perturbation",
         "ablation",
+        "ablation_over_time",
         "clutter",
         "answers",
         "training",

@@ -14,6 +14,7 @@ rule record_network:
         accuracy=f"{NETWORK}/accuracy.csv",
         clutter=f"{NETWORK}/clutter.csv",
         ablation=f"{NETWORK}/ablation.csv",
+        ablation_over_time=f"{NETWORK}/ablation_over_time.csv",
         answers=f"{NETWORK}/answers.csv",
         scenes=f"{NETWORK}/scenes.csv",
     log:

@@ -1,7 +1,7 @@
 """What each recurrent connection is good for: the accuracy of the trained network without it.
 
-The connections are removed from all timesteps, and nothing is trained again. The output layer is read at each timestep
-as in :mod:`recurrence.answers`: it sees fc up to there, so that the last timestep is the network's answer.
+The connections are removed from all timesteps, and nothing is trained again. Over time the output layer is read as in
+:mod:`recurrence.answers`: it sees fc up to a timestep, so that the last one gives the network's answer.
 """
 
 import pandas as pd
@@ -13,7 +13,7 @@ from recurrence.network import Ablation, RecurrentNetwork, Trajectory
 
 COLUMNS = [
     *("removed", "n", "accuracy_intact", "accuracy_ablated", "intact_only", "ablated_only"),
-    "timestep",
+    "timestep",  # that the output layer sees fc up to
 ]
 
 
@@ -45,16 +45,20 @@ class AblationCounts:
 
     def _right(self, run: Trajectory, category: Tensor) -> Tensor:
         """Whether the output layer is right at each timestep, (batch, timesteps)."""
-        logits = self._network.read_outs(run)[:, :-1]
-        answers = torch.cat([logits.argmax(2), run.logits.argmax(1, keepdim=True)], 1)
-        return answers == category[:, None]
+        return self._network.read_outs(run).argmax(2) == category[:, None]
 
     def table(self) -> pd.DataFrame:
-        """A row for each of :func:`ablations` and each timestep, without rows if the network has no such connections.
+        """A row for each of :func:`ablations`: none if the network has no recurrent connections.
 
         ``accuracy_intact`` and ``accuracy_ablated`` are of ``n`` scenes; ``intact_only`` and ``ablated_only`` count the
         scenes that are answered right only with and only without the connections.
         """
+        over_time = self.table_over_time()
+        final = over_time[over_time["timestep"] == self._network.timesteps]
+        return final.drop(columns="timestep").reset_index(drop=True)
+
+    def table_over_time(self) -> pd.DataFrame:
+        """The rows of :meth:`table` for each timestep that the output layer sees fc up to."""
         rows = [
             (name, self._n, right / self._n, still / self._n, lost, won, t)
             for name, counts in zip(self._ablations, self._counts.tolist(), strict=True)

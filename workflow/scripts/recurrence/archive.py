@@ -18,6 +18,7 @@ from recurrence.storage import atomic
 
 CODE = (
     *("Snakefile", "Makefile", "workflow", "profiles", "envs", "data/published"),
+    "tests/sample",  # a source of images (data.source)
     *("README.md", "LICENSE", "CITATION.cff", "pyproject.toml"),
 )
 CONFIG = "config.yaml"

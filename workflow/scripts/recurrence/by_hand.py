@@ -204,7 +204,7 @@ class Run:
         if lacking := [path for path in files if not path.exists()]:
             raise FileNotFoundError(
                 f"{lacking[0]} is not there, so no scenes can be painted from the run's images. The scenes of "
-                "run.examples(...) need none; sources=recurrence.sample_sources() takes the project's sample"
+                "run.examples() need none; sources=recurrence.sample_sources() takes the project's sample"
             )
         return SourceImages.read(files)
 

@@ -135,7 +135,7 @@ def removed_name(removed: str) -> str:
 
 def ablation(files: Files, block: Figures) -> Figure:
     """Accuracy over time with and without connections: a panel for each ablation (ablation)."""
-    table = read_table(files["ablation"])
+    table = read_table(files["ablation_over_time"])
     if table.empty:
         return notice(
             "The networks of this run have no recurrent connections that could be removed."

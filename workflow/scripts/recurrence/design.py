@@ -1,7 +1,8 @@
 """The paper's design, and where a run departs from it. Imports nothing, so that the Snakefile can read it too.
 
-A run with other images, scenes, timesteps or connections asks another question than the paper does: its results are not
-compared with the published ones. Training and the number of scenes and repeats are no part of the design.
+A run with other datasets, scenes, layers, timesteps or connections asks another question than the paper does: its
+results are not compared with the published ones. Training and the number of scenes and repeats are no part of the
+design.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

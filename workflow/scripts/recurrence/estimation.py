@@ -1,7 +1,7 @@
-"""Estimate how long the jobs of a run take on this machine: time each kind of work for a second, and multiply.
+"""Estimate how long the jobs of a run take on this machine: time iterations and forward passes for a second each.
 
-The estimate is rough and may be a third off: jobs that run side by side slow each other down, and all
-but the training is counted in forward passes.
+The estimate is rough and may be a third off: jobs that run side by side slow each other down, recording and
+perturbation are counted in forward passes (:mod:`recurrence.work`), and the time of all else is not measured here.
 
     python -m recurrence.estimation [--cores N] config.yaml [mine.yaml ...]
 """
@@ -19,19 +19,12 @@ from recurrence.configuration.blocks import Configuration
 from recurrence.configuration.problems import ConfigurationError, check, layered
 from recurrence.devices import prepare_torch
 from recurrence.job import duration
-from recurrence.names import CANVAS, CATEGORIES, FEEDFORWARD
+from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
 from recurrence.training import make_optimizers
-from recurrence.work import (
-    ABLATION,
-    DECODING_CONNECTIONS,
-    PERTURBATION,
-    PERTURBATION_CONNECTIONS,
-    RECORDING,
-)
+from recurrence.work import work
 
-# Seconds for a repeat of 1,000 scenes, all features and variables, on one core.
-DECODING_REPEAT = 31
+DECODING_PASS = 1.3e-3  # seconds for as much decoding as a forward pass is, on one core: the device does not matter
 JOB = 8  # seconds: the start of a job
 FILES = {  # of each network, by the job that makes it
     "train": "model.safetensors",
@@ -82,20 +75,13 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
 
         return seconds(run, device) / len(images[:SMALL])
 
-    decoding, perturbation = config.decoding, config.perturbation
-    perturbed = perturbation.repeats * perturbation.scenes * len(perturbation.renderings)
-    recurrent = interaction not in FEEDFORWARD
     imported = bool(getattr(config.run.checkpoints, interaction, []))
-    decode = DECODING_REPEAT * decoding.repeats * decoding.scenes / 1000
-    if decoding.connections and recurrent:
-        decode *= DECODING_CONNECTIONS
-    perturb = PERTURBATION * (PERTURBATION_CONNECTIONS if perturbation.connections else 1)
-    record = RECORDING + ABLATION * recurrent
+    passes = work(config.plain(), interaction)
     return {
         "train": 0 if imported else config.training.iterations * seconds(iteration, device),
-        "record": record * config.record.scenes * forward(config.record.precision),
-        "decode": decode,
-        "perturb": perturb * perturbed * forward(perturbation.precision) if recurrent else 0,
+        "record": passes["record_network"] * forward(config.record.precision),
+        "decode": passes["decode_network"] * DECODING_PASS,
+        "perturb": passes["perturb_network"] * forward(config.perturbation.precision),
     }
 
 

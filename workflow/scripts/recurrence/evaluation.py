@@ -27,10 +27,10 @@ BATCH = 50  # scenes
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Five tables, without the columns that name the network.
+    """Six tables, without the columns that name the network.
 
     ``accuracy`` has image, n, accuracy; ``clutter`` is as :func:`recurrence.clutter.clutter_table` says;
-    ``ablation`` as :meth:`recurrence.ablation.AblationCounts.table`; ``answers`` as
+    ``ablation`` and ``ablation_over_time`` as :class:`recurrence.ablation.AblationCounts`; ``answers`` as
     :meth:`recurrence.answers.AnswerCounts.table`;
     ``scenes`` has scene (its number), category, answer, clutter_left.
     """
@@ -38,6 +38,7 @@ class Evaluation:
     accuracy: pd.DataFrame
     clutter: pd.DataFrame
     ablation: pd.DataFrame
+    ablation_over_time: pd.DataFrame
     answers: pd.DataFrame
     scenes: pd.DataFrame
 
@@ -89,6 +90,7 @@ def evaluate(
         pd.DataFrame([{"image": k, "n": n, "accuracy": right / n} for k, right in correct.items()]),
         clutter_table(energy),
         ablated.table(),
+        ablated.table_over_time(),
         answers.table(),
         numbered.assign(clutter_left=clutter_left(energy)),
     )

@@ -18,9 +18,8 @@ class Entry:
 
     ``function`` names the function that draws it. It gets the files and the block ``figures``, and
     ``options`` as keyword arguments. ``files`` are tables (``decoding``, ``published_decoding``, ``categories``, ...),
-    ``variants``, or files of a network (``examples``, ``perturbation_example``, ``model``): of the
-    first network of ``options["interaction"]``, or of any interaction. If the run has no such
-    network, the function gets no file and must say so in the figure.
+    ``variants`` and ``examples`` of the run, or ``perturbation_example`` of the first network of
+    ``options["interaction"]``. What the run lacks is not among the files, and the function must say so in the figure.
     """
 
     title: str
@@ -61,9 +60,9 @@ FIGURES = {
     ),
     "2B": Entry(
         "Scenes and their altered copies",
-        "Two scenes and their altered copies, in which one variable of the target is changed. The perturbation "
-        "experiment takes recurrent flow from such copies. A frame marks the target; under each copy: the old value "
-        "and the new one.",
+        "Two scenes and their altered copies, in which one variable of the target is changed; for location, the target "
+        "and the object opposite change places. The perturbation experiment takes recurrent flow from such copies. A "
+        "frame marks the target; under each copy: the old value and the new one.",
         function="variants",
         files=("variants", "categories"),
     ),
@@ -227,7 +226,7 @@ FIGURES = {
         "axis; the last one gives the network's answer. Dashed: the intact network. Numbers: the change at the last "
         "timestep, in percentage points. Bands and ±: 95 % intervals over network instances. Dotted: chance.",
         function="ablation",
-        files=("ablation",),
+        files=("ablation_over_time",),
     ),
     "distance": Entry(
         "Distance from the published networks",

@@ -242,7 +242,7 @@ def distances(files: Files, block: Figures) -> Figure:
     if distance.empty:
         return notice(
             "This run is not compared with the published networks: it has none of their "
-            "interactions,\nor its scenes, timesteps or connections are not the paper's."
+            "interactions,\nor its datasets, scenes, layers, timesteps or connections are not the paper's."
         )
     figure = Figure(figsize=(WIDTH, 7.4), layout="constrained")
     panels = figure.subplots(2, 2)

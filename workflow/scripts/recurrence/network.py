@@ -288,14 +288,16 @@ class RecurrentNetwork(nn.Module):
         return Activity(maps, outputs)
 
     def read_outs(self, trajectory: Trajectory, alone: bool = False) -> Tensor:
-        """The logits (batch, timesteps, 20) of the output layer if it sees fc only up to each timestep.
+        """The logits (batch, timesteps, 20) of the output layer if it sees fc only up to each timestep; the rest is 0.
 
-        Or that timestep ``alone``. The others are set to 0. Up to the last one, these are the logits of the network.
+        Up to the last timestep they are the network's own logits. With ``alone`` it sees only that timestep.
         """
         fc = torch.stack([activity.maps["fc"] for activity in trajectory.activities], 1)
         every = fc.new_ones(self.timesteps, self.timesteps)
         seen = every.triu().tril() if alone else every.tril()
-        return self.readout((seen[:, :, None] * fc[:, None]).flatten(2))
+        logits = self.readout((seen[:, :, None] * fc[:, None]).flatten(2))
+        # Computed again, the network's own logits would be the same only up to rounding.
+        return logits if alone else torch.cat([logits[:, :-1], trajectory.logits[:, None]], 1)
 
     def _modulate_image(self, image: Tensor, flow: Tensor | None) -> Tensor:
         if flow is None or self.rule is None:

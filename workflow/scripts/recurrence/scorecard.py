@@ -40,8 +40,8 @@ EXPLANATIONS = {
     TOO_FEW: f"the test accuracy is more than {100 * SHORT_OF_TRAINING:.0f} points below the "
     "published one. When networks have learned so little, a missing effect shows nothing, whether "
     "it was published or not.",
-    NO_VERDICT: "the paper says nothing about it: the run has other scenes, timesteps or connections, or the row is "
-    "about a control that the paper does not have.",
+    NO_VERDICT: "the paper says nothing about it: the run has other datasets, scenes, layers, timesteps or "
+    "connections, or the row is about a control that the paper does not have.",
 }
 
 

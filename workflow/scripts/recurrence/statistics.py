@@ -102,10 +102,10 @@ def published_rendering(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a run, or the published ones, which lack the last three.
+    """The tables of a run, or the published ones, of which there are only the first three.
 
-    They have what the paper has: the whole recurrent flow to a layer, and the network's answer. Rows about single
-    connections are in ``connections``, by the name of their table; ablations at earlier timesteps only in the file.
+    They have what the paper has: the whole recurrent flow to a layer. Rows about single connections are in
+    ``connections``, by the name of their table.
     """
 
     accuracy: pd.DataFrame
@@ -127,9 +127,6 @@ def load(folder: Path) -> Tables:
         if "connection" in (table := tables[name]):
             connections[name] = table[table["connection"] != ALL]
             tables[name] = select(table, connection=ALL)
-    if "ablation" in tables:
-        timestep = tables["ablation"]["timestep"]
-        tables["ablation"] = tables["ablation"][timestep == timestep.max()]
     return Tables(**tables, connections=connections)
 
 

@@ -16,7 +16,7 @@ CHATTER = ("Select jobs to execute", "Removing temporary output")
 class JobLines(logging.Filter):
     """A filter for the handler of the terminal: it replaces Snakemake's messages about jobs with shorter ones.
 
-    ``counts`` has the number of jobs for each rule, ``works`` the work of one (:func:`recurrence.work.work`);
+    ``counts`` has the number of jobs for each rule, ``works`` the work of one (:func:`recurrence.work.mean_work`);
     ``parallel`` jobs run at a time.
     """
 
@@ -72,7 +72,7 @@ class JobLines(logging.Filter):
     def _time_left(self) -> str:
         """The time until all jobs are done, once one for a network has been measured."""
         means = {rule: sum(taken) / len(taken) for rule, taken in self.seconds.items()}
-        measured = [rule for rule in self.works if rule in means]
+        measured = [rule for rule in self.works if rule in means and self.works[rule]]
         if not measured:
             return ""
         rate = sum(means[rule] for rule in measured) / sum(self.works[rule] for rule in measured)

@@ -178,7 +178,7 @@ def train(
 def make_optimizers(network: RecurrentNetwork, block: Training) -> list[torch.optim.Optimizer]:
     """One or two optimizers that share the weights of ``network``; each group has its ``factor`` on the learning rate.
 
-    The connections from fc to the maps are too large for SOAP and have a factor of their own (docs/experiment.md 3).
+    The connections from fc to the maps are too large for SOAP and have a factor of their own (docs/recipe.md).
     Other matrices with a side of more than :data:`LARGEST_SIDE` are trained by Adam too.
     """
     from_fc: list[nn.Parameter] = []

@@ -63,7 +63,8 @@ class Block(BaseModel):
 class Checkpoints(Block):
     """The authors' released networks (OSF project pf4u5) to import instead of training.
 
-    The block network must be that of the released networks, as in config.yaml.
+    Sizes and timesteps in the block network must be those of the released networks, as in config.yaml. Connections
+    may be left out, but not all lateral or all top-down ones.
     """
 
     multiplicative: Files

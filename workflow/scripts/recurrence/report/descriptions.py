@@ -235,7 +235,10 @@ def controls(seen: Seen) -> str:
 
 def variants(seen: Seen) -> str:
     """The layout of figure 2B."""
-    return "Two rows of grey images, each a scene and its altered copies; only the target changes."
+    return (
+        "Two rows of grey images, each a scene and its altered copies: one variable of the target is changed. For its "
+        "location, it and the object opposite change places."
+    )
 
 
 def perturbation_example(seen: Seen, interaction: str, kind: str) -> str:

@@ -40,6 +40,7 @@ FILES = {
     "decoding.csv": "accuracy of each linear decoder",
     "perturbation.csv": "accuracy and functional importance of each perturbation",
     "ablation.csv": "test accuracy without connections",
+    "ablation_over_time.csv": "the same, if the output layer sees fc only up to a timestep",
     "clutter.csv": "clutter left at the input over time",
     "answers.csv": "accuracy and confidence by what the output layer sees of fc",
     "renderings.csv": "importance that the compounded copies lose",
