@@ -9,6 +9,9 @@ SWEEP :=
 # A package index with builds of PyTorch for CPUs. If empty, PyTorch comes with CUDA.
 TORCH ?=
 
+# Packages are those of the environment, not others that the user has loaded.
+unexport PYTHONPATH
+
 BIN := .venv/bin
 INSTALLED := .venv/installed
 CLUSTER := .venv-cluster

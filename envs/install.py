@@ -34,12 +34,15 @@ CUDA = re.compile(r"(torch|torchvision|triton|(nvidia|cuda)-.*)==")
 
 def place(project: Path) -> Path:
     """The folder for the environment. Raises ``SystemExit`` if no path is possible."""
-    if set("{}") & set(str(project)):
-        raise SystemExit(f"Snakemake cannot run in {project}: rename the folder without {{ and }}")
+    if set("{}:") & set(str(project)):
+        raise SystemExit(
+            f"Snakemake cannot run in {project}: rename the folder without {{, }} and :"
+        )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     key = hashlib.sha256(os.fsencode(project)).hexdigest()[:8]
     for folder in (project / ".venv", cache / f"category-orthogonal-recurrence-{key}"):
-        if shlex.quote(str(folder)) == str(folder):
+        # An environment cannot lie in a path with the sign that separates paths.
+        if shlex.quote(str(folder)) == str(folder) and os.pathsep not in str(folder):
             return folder
     raise SystemExit(
         f"Snakemake cannot use an environment in {project} or {cache}, because of spaces or signs in these "
@@ -83,6 +86,9 @@ def install(project: Path, torch: str | None, uv: str | None) -> None:
         shutil.rmtree(link, ignore_errors=True)
         link.symlink_to(environment)
     python = str(environment / "bin" / "python")
+    os.environ["PIP_USER"] = (
+        "0"  # in the user's settings it would forbid the installation into an environment
+    )
     pip = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
     lock = LOCK
     if torch:

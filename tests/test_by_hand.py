@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.style as mpl_style
 import numpy as np
 import pytest
 import torch
@@ -169,7 +170,9 @@ def test_a_plot_shows_each_pass_of_each_scene() -> None:
     network, images = RecurrentNetwork("additive", SMALL).eval(), torch.rand(2, 1, 100, 100)
     passes = {"one": network(images), "other $": network(images / 2)}
     names = [f"$class {k}" for k in range(20)]
-    figure = recurrence.plot(passes, names)
+    with mpl_style.context("dark_background"):  # the user's own style
+        figure = recurrence.plot(passes, names)
+    assert figure.get_facecolor() == (1, 1, 1, 1)
     assert len(figure.axes) == 2 * 2 * 3
     for row in range(4):
         name, passed = list(passes.items())[row % 2]

@@ -152,6 +152,7 @@ def flat(block: dict[str, Any], within: str = "") -> dict[str, Any]:
         ("key: network.units\nvalues: [3, 4]\nname: a", "is no sweep: write a key and its values"),
         ("key: network.units\nvalues: [64]", "values should be two or more, each once"),
         ("key: network.units\nvalues: [64, 64]", "values should be two or more, each once"),
+        ("key: network.units\nvalues: [3, 4]\nvalues: [5, 6]", "values: is given twice in "),
         ("key: run.name\nvalues: [a, b]", "run.name only names things"),
         ("key: network.unit\nvalues: [64, 65]", "did you mean network.units?"),
         ("key: network.timesteps\nvalues: [2, 0]", "depth.yaml, network.timesteps = 0: the conf"),

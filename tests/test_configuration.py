@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -315,6 +316,19 @@ def test_the_command_line_is_read_as_yaml() -> None:
         "decoding": "none",
         "nonsense": {"a": "1"},
     }
+
+
+@pytest.mark.parametrize("text", ["*all", "*", "%", "[multiplicative", "{a", "!a b"])
+def test_text_on_the_command_line_that_is_no_yaml_is_refused_by_its_key(text: str) -> None:
+    config = overlaid(GOOD, from_command_line({"network": {"lateral": text}}))
+    assert [line.split(":")[0] for line in problems(config)] == ["network.lateral"]
+
+
+def test_the_reference_is_not_made_without_docstrings() -> None:
+    words = [sys.executable, "-OO", "-m", "recurrence.configuration.reference"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    result = subprocess.run(words, env=environ, capture_output=True, text=True)
+    assert result.returncode == 1 and "unset PYTHONOPTIMIZE" in result.stderr
 
 
 @given(

@@ -102,8 +102,12 @@ def test_an_environment_lies_where_snakemake_can_start_its_python(
     monkeypatch.setenv("XDG_CACHE_HOME", str(drive))
     with pytest.raises(SystemExit, match="set XDG_CACHE_HOME to a folder with a plain path"):
         place(drive)
-    with pytest.raises(SystemExit, match=r"rename the folder without \{ and \}"):
+    with pytest.raises(SystemExit, match=r"rename the folder without \{, \} and :"):
         place(tmp_path / "{a}")
+    for folder, cache in ((tmp_path / "a:b", tmp_path), (drive, tmp_path / "a:b")):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        with pytest.raises(SystemExit, match=r"rename the folder|set XDG_CACHE_HOME"):
+            place(folder)
 
 
 def test_pytorch_for_cpus_leaves_cuda_away_and_nothing_else() -> None:
@@ -166,7 +170,7 @@ def test_pytorch_comes_from_the_index_that_is_named(
     subprocess.run(
         [*words, "--pip"] if tool == "pip" else words,
         cwd=project,
-        env=os.environ | usual | {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"},
+        env=os.environ | usual | {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1", "PIP_USER": "1"},
         check=True,
     )
     [packages] = project.glob(".venv/lib/python*/site-packages")

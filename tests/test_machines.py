@@ -41,7 +41,7 @@ SETTINGS = {
     "PYTHONOPTIMIZE": "2",
     "LC_ALL": "C",
     "OMP_NUM_THREADS": "64",
-    "MPLBACKEND": "svg",
+    "MPLBACKEND": "Qt4Agg",  # which matplotlib no longer has, so that it cannot be imported
     "MATPLOTLIBRC": "matplotlibrc",
 }
 

@@ -1,5 +1,6 @@
 """The commands of the Makefile on a user's own configuration files."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,11 @@ FILES = {
 }
 
 
-def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "-f", ROOT / "Makefile", f"BIN={BIN}", "INSTALLED=", *words],
         cwd=folder,
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -59,6 +61,13 @@ def test_wrong_files_are_refused_by_name_before_anything_starts(
     result = make(project, target, f"CONFIG={files}")
     assert result.returncode != 0 and not result.stdout
     assert result.stderr.count(said) == 1 and "Traceback" not in result.stderr
+
+
+def test_packages_are_those_of_the_environment(project: Path, tmp_path: Path) -> None:
+    """Not others that the user has loaded, as on many clusters."""
+    (tmp_path / "yaml.py").write_text("raise RuntimeError('another yaml')")
+    result = make(project, "status", "CONFIG=typing.yaml", PYTHONPATH=str(tmp_path))
+    assert "did you mean network.timesteps?" in result.stderr and "another" not in result.stderr
 
 
 def test_later_files_come_over_earlier_ones_and_the_preset(project: Path) -> None:

@@ -269,6 +269,7 @@ def test_durations_are_those_of_all_jobs_by_rule_and_machine(tmp_path: Path) -> 
     write_job(tmp_path, "tables", 1, 40)  # as versions before left it, without a machine
     write_job(tmp_path, "report", 999, 40, rule="report", machine="M1")
     (tmp_path / "logs/tables.json").write_text("{half")
+    (tmp_path / "benchmarks/scenes.tsv").touch()  # the power failed
     page = durations_page(PAGES / "durations.html.j2", finished_jobs([tmp_path]))
     rows = re.findall(r'<th scope="row" class="text">(\w+)</th>(.*?)</tr>', page, re.DOTALL)
     cells = {rule: re.findall(r"<td[^>]*>(.*?)</td>", text) for rule, text in rows}

@@ -22,7 +22,15 @@ from recurrence.diagrams import connections
 from recurrence.job import Progress
 from recurrence.network import RecurrentNetwork, load_network, save_network
 from recurrence.shards import load_shard
-from recurrence.storage import create_hdf5, git_commit, open_hdf5, read_table, write_table
+from recurrence.storage import (
+    create_hdf5,
+    git_commit,
+    open_hdf5,
+    read_benchmark,
+    read_table,
+    reading,
+    write_table,
+)
 from recurrence.training import State, make_optimizers
 
 READ_OUTS = NetworkReadOuts(
@@ -149,6 +157,37 @@ def test_a_damaged_file_is_called_damaged(tmp_path: Path, kind: str) -> None:
         path.write_bytes(content)
         with pytest.raises(ValueError, match=rf"^{path}:? ?{expected}"):
             read(path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes."
+        ),
+    ],
+)
+def test_too_little_memory_is_not_called_damage(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "state.pt"
+    path.write_bytes(b"whole")
+    with (
+        pytest.raises(MemoryError, match=r"not enough memory \(the file itself may be undamaged\)"),
+        reading(path, "is damaged: delete it ({})", Exception),
+    ):
+        raise error
+
+
+def test_a_benchmark_that_was_not_finished_has_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "job.tsv"
+    for text in ("", "s\tmax_rss\n", "s\tmax_rss\n-\tNA\n", "\0\0"):
+        path.write_text(text)
+        assert read_benchmark(path).isna().all()
+    path.unlink()
+    assert read_benchmark(path).isna().all()
+    path.write_text("s\th:m:s\tmax_rss\tcpu_time\n2.5\t0:00:02\t90\t1\n")
+    assert read_benchmark(path).to_dict() == {"s": 2.5, "cpu_time": 1, "max_rss": 90}
 
 
 def test_another_error_is_not_called_damage(tmp_path: Path) -> None:

@@ -124,6 +124,12 @@ ALONE: list[tuple[str, Any, str]] = [
         "{interaction}",
         "got '{interaction}': should be a path without { }, //, a leading ./ or ~, ",
     ),
+    (
+        "data.folder",
+        "a\0b",
+        "got 'a\\x00b': should be a path without { }, //, a leading ./ or ~, or a sl",
+    ),
+    ("data.files", "a\tb", "got 'a\\tb': should be a folder, without a leading ~"),
     ("data.files", "~/mnist", "got '~/mnist': should be a folder, without a leading ~"),
     ("data.pair", ["mnist", "fashion"], "got ['mnist', 'fashion']: should be a block of keys"),
     ("data.pair.third", {}, "there is no such key"),

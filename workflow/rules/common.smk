@@ -13,7 +13,10 @@ sys.path.insert(0, str(SCRIPTS))
 # Jobs take the package from here too, even if their Python knows another copy of this project (envs/install.py).
 known = filter(None, [os.getenv("PYTHONPATH")])
 STARTUP = SCRIPTS.parent / "startup"  # what Python runs first in a job
-os.environ.update(PYTHONPATH=os.pathsep.join([str(SCRIPTS), str(STARTUP), *known]))
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([str(SCRIPTS), str(STARTUP), *known]),
+    MPLBACKEND="agg",  # matplotlib cannot be imported with the name of a backend that it no longer has
+)
 
 from recurrence.comparison.runs import RunError, runs_of
 from recurrence.configuration.problems import ConfigurationError, check, from_command_line

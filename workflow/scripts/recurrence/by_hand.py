@@ -244,8 +244,8 @@ def plot(
     low, high = (0.0, 1.0) if layer == "input" else _range(rows)
     timesteps = max(map(len, rows))
     size = (1.2 + 1.1 * timesteps, 0.25 + 1.12 * len(rows))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
     with style.context(STYLE):
+        figure = Figure(figsize=size, dpi=100, layout="constrained")
         panels = figure.subplots(len(rows), timesteps, squeeze=False)
         for number, (row, maps) in enumerate(zip(panels, rows, strict=True)):
             for axes in row:

@@ -8,6 +8,8 @@ from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, notice
 from recurrence.names import ALL, CHANCE, DECODED_VARIABLES, LAYERS, PERTURBED_VARIABLES
 from recurrence.plotting import (
+    BLACK,
+    BLUE,
     DASHED,
     LAYER_STYLE,
     Style,
@@ -29,8 +31,8 @@ from recurrence.wiring import ends
 
 LATERAL = "lateral"
 SOURCE_STYLE: dict[str, Style] = {
-    ALL: ("#000000", ""),
-    LATERAL: ("#0072B2", "o"),
+    ALL: (BLACK, ""),
+    LATERAL: (BLUE, "o"),
     **{layer: LAYER_STYLE[layer] for layer in LAYERS[1:]},
 }
 SOURCE_NAMES = {ALL: "all", LATERAL: LATERAL} | {layer: f"from {layer}" for layer in LAYERS[1:]}

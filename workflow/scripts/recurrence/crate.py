@@ -16,6 +16,8 @@ import pandas as pd
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from recurrence.storage import read_benchmark
+
 FILE = "ro-crate-metadata.json"
 VERSION = "1.1"  # of RO-Crate, on which the profiles are based
 PROFILES = {
@@ -53,10 +55,10 @@ def jobs(folder: Path) -> list[Job]:
         record = json.loads(path.read_text())
         benchmark = folder / "benchmarks" / path.relative_to(folder / "logs").with_suffix(".tsv")
         end = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
-        seconds = pd.read_csv(benchmark, sep="\t")["s"].sum() if benchmark.is_file() else 0
+        seconds = read_benchmark(benchmark)["s"]
         of = sorted(record["wildcards"], key="instance".__eq__)  # the interaction first
         label = " ".join([record["rule"], *(record["wildcards"][name] for name in of)])
-        start = end - timedelta(seconds=round(float(seconds)))
+        start = end - timedelta(seconds=0 if pd.isna(seconds) else round(seconds))
         found.append(Job(record["rule"], label, tuple(record["output"]), start, end))
     if not found:
         raise ValueError(

@@ -14,13 +14,14 @@ from matplotlib.path import Path as Outline
 
 from recurrence.configuration.blocks import Figures
 from recurrence.names import CANVAS, LAYERS, POOL
+from recurrence.plotting import BLUE, ORANGE, VERMILION
 from recurrence.storage import open_hdf5, read_table
 from recurrence.wiring import ends
 
 Files = Mapping[str, str]  # paths, by what the files contain
 
 WIDTH = 7.2  # inches, of every figure
-INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", "#0072B2", "#D55E00", "#f3f3f1"
+INK, LATERAL, TOPDOWN, PALE = "#1a1a1a", BLUE, VERMILION, "#f3f3f1"
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _legend(axes: Axes, y: float, recurrent: bool, parameters: int) -> None:
 
 def _frame(axes: Axes, x: float, y: float, side: float) -> None:
     """Mark the target's place."""
-    axes.add_patch(Rectangle((x, y), side, side, fill=False, ec="#E69F00", lw=1.3, zorder=4))
+    axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=ORANGE, lw=1.3, zorder=4))
 
 
 def idea(files: Files, block: Figures) -> Figure:

@@ -15,15 +15,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recurrence import connection_figures, diagrams, measures, pictures
+from recurrence import connection_figures, diagrams, further_figures, pictures
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.distance import QUANTITIES, cells
 from recurrence.figure_list import FIGURES
 from recurrence.names import ALL, CHANCE, DECODED_VARIABLES, LAYERS, PUBLISHED_INTERACTIONS
 from recurrence.plotting import (
+    BLUE,
     DOTTED,
     LAYER_STYLE,
+    VERMILION,
     chance_handle,
     decoding_axis,
     held,
@@ -62,7 +64,7 @@ OWN_STYLE: dict[str, Any] = {
 }
 # On top of the default style, so that the user's own settings do not count.
 STYLE: list[str | Path | dict[str, Any]] = ["default", OWN_STYLE]
-ORIGINAL, SYSTEMATIC, CONTROL = "#c8c8c8", "#D55E00", "#0072B2"
+ORIGINAL, SYSTEMATIC, CONTROL = "#c8c8c8", VERMILION, BLUE
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path, dpi: int) -> None:
@@ -88,7 +90,7 @@ def words(figure: Figure) -> list[str]:
 def draw(name: str, files: Files, block: Figures) -> Figure:
     """Draw figure ``name`` of :data:`FIGURES` from ``files``, whose keys say what they contain."""
     figure = FIGURES[name]
-    modules = (diagrams, pictures, measures, connection_figures)
+    modules = (diagrams, pictures, further_figures, connection_figures)
     functions = {key: made for module in modules for key, made in vars(module).items()} | globals()
     with mpl_style.context(STYLE):
         return functions[figure.function](files, block, **figure.options)

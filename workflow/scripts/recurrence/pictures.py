@@ -15,11 +15,12 @@ from recurrence.categories import read_names
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
 from recurrence.names import GROUPS
+from recurrence.plotting import ORANGE, VERMILION
 from recurrence.storage import open_hdf5
 
 Image = npt.NDArray[np.floating]
 
-TARGET, PERTURBED = "#E69F00", "#D55E00"
+TARGET, PERTURBED = ORANGE, VERMILION
 VARIANTS = {
     "location_horizontal": "location\n(horizontal)",
     "location_vertical": "location\n(vertical)",

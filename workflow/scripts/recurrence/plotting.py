@@ -17,19 +17,21 @@ from recurrence.names import PERTURBED_VARIABLES
 Style = tuple[str, str]  # colour and marker
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
 # Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+VERMILION, SKY, BLACK = "#D55E00", "#56B4E9", "#000000"
 LAYER_STYLE: dict[str, Style] = {
-    "input": ("#0072B2", "o"),
-    "conv1": ("#E69F00", "s"),
-    "conv2": ("#009E73", "^"),
-    "fc": ("#CC79A7", "D"),
+    "input": (BLUE, "o"),
+    "conv1": (ORANGE, "s"),
+    "conv2": (GREEN, "^"),
+    "fc": (PURPLE, "D"),
 }
 INTERACTION_STYLE: dict[str, Style] = {
-    "multiplicative": ("#0072B2", "o"),
-    "additive": ("#D55E00", "s"),
+    "multiplicative": (BLUE, "o"),
+    "additive": (VERMILION, "s"),
     "feedforward": ("#555555", "^"),
 }
-OTHER_STYLES = (("#009E73", "D"), ("#CC79A7", "v"), ("#E69F00", "P"), ("#56B4E9", "X"))
-TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", "#0072B2", "#0b1d2e"])
+OTHER_STYLES = ((GREEN, "D"), (PURPLE, "v"), (ORANGE, "P"), (SKY, "X"))
+TIME_COLOURS = LinearSegmentedColormap.from_list("time", ["#7cc4ee", BLUE, "#0b1d2e"])
 
 
 def interaction_styles(names: Iterable[str]) -> dict[str, Style]:

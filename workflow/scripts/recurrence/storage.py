@@ -7,6 +7,7 @@ so nobody can read half a file. Provenance has no dates: the same inputs give th
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,11 +63,12 @@ def write_table(path: str | Path, frame: pd.DataFrame, **leading: Any) -> None:
 def reading(path: str | Path, wrong: str, *damage: type[Exception]) -> Iterator[None]:
     """Report what goes wrong while the block reads ``path``.
 
-    Raises ``OSError`` with the operating system's reason if the file can't be read; it may be undamaged. Raises
-    ``ValueError`` (the path, and ``wrong`` with the error in place of ``{}``) if the file was read and its content is
-    wrong: on exceptions of the types ``damage``, and on an ``OSError`` of a library, without an error number.
+    Raises ``OSError`` with the operating system's reason if the file can't be read, or ``MemoryError`` if it does not
+    fit in memory; it may be undamaged. Raises ``ValueError`` (the path, and ``wrong`` with the error in place of
+    ``{}``) if the file was read and its content is wrong: on exceptions of the types ``damage``, and on an ``OSError``
+    of a library, without an error number.
     """
-    reported: tuple[type[Exception], ...] = (OSError, *damage)
+    reported: tuple[type[Exception], ...] = (OSError, MemoryError, *damage)
     try:
         with Path(path).open("rb") as file:  # libraries hide the reason or give another one
             file.read(1)
@@ -76,6 +78,11 @@ def reading(path: str | Path, wrong: str, *damage: type[Exception]) -> Iterator[
 
 
 def _unread(path: str | Path, error: Exception, wrong: str) -> Exception:
+    # PyTorch raises RuntimeError, on CPUs and on GPUs.
+    if isinstance(error, MemoryError) or re.search("out of memory|allocate memory", str(error)):
+        return MemoryError(
+            f"{path} cannot be read: there is not enough memory (the file itself may be undamaged)"
+        )
     number = error.errno if isinstance(error, OSError) else None
     if number in (None, errno.EINVAL):  # EINVAL: a damaged file names a place that does not exist
         return ValueError(f"{path} {wrong.format(error)}")
@@ -89,6 +96,19 @@ def read_table(path: str | Path, sep: str = ",") -> pd.DataFrame:
     """Read a CSV written by :func:`write_table`, or a table of Snakemake; raises as :func:`reading` does."""
     with reading(path, MADE_AGAIN, ValueError):  # pandas raises it for what is no table
         return pd.read_csv(path, sep=sep)
+
+
+def read_benchmark(path: str | Path) -> "pd.Series[float]":
+    """The numbers in a file of Snakemake's ``benchmark:``; nan for those that are not there.
+
+    Snakemake does not write it atomically, and nothing but a page depends on it, so that an empty one is no error.
+    """
+    names = ["s", "cpu_time", "max_rss"]
+    try:
+        row = read_table(path, sep="\t").apply(pd.to_numeric, errors="coerce").mean()
+    except (OSError, ValueError):
+        row = pd.Series(dtype=float)
+    return row.reindex(names)
 
 
 @contextmanager

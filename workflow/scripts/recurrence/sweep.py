@@ -13,7 +13,13 @@ from typing import Any
 
 import yaml
 
-from recurrence.configuration.problems import ConfigurationError, check, layered, overlaid
+from recurrence.configuration.problems import (
+    ConfigurationError,
+    check,
+    given_twice,
+    layered,
+    overlaid,
+)
 
 OVERLAY = "sweep.yaml"  # in the folder of a run's results
 NAMING = ("run.name", "scenes.set", "data.folder")  # keys that a sweep sets itself
@@ -26,6 +32,8 @@ def runs(file: Path, configs: Sequence[Path]) -> Iterator[tuple[str, dict[str, A
     """
     sweep, base = layered([file]), layered(configs)
     key, values = sweep.get("key"), sweep.get("values")
+    if lines := list(given_twice(file)):
+        raise ConfigurationError("\n".join(lines))
     if {*sweep} != {"key", "values"} or not isinstance(key, str) or not isinstance(values, list):
         raise ConfigurationError(
             f"{file} is no sweep: write a key and its values, such as\n  key: network.timesteps\n  values: [2, 3]"

@@ -239,7 +239,7 @@ def _row(
     return {
         "iteration": state.iteration,
         "loss": state.losses[since : state.iteration].mean().item(),
-        **evaluate(state.network, examples, state.precision),
+        **validate(state.network, examples, state.precision),
         "learning_rate": learning_rate(state.iteration, block),
         "scenes_per_second": rate,
         **sizes(state.network, examples[0][0], state.precision),
@@ -264,7 +264,7 @@ def draw(
 
 
 @torch.inference_mode()
-def evaluate(
+def validate(
     network: RecurrentNetwork, examples: list[tuple[Tensor, Tensor]], precision: str
 ) -> dict[str, float]:
     """Mean cross-entropy and accuracy on batches of examples (scenes, categories)."""

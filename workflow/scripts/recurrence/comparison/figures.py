@@ -28,6 +28,13 @@ from recurrence.figures import STYLE
 from recurrence.interactions import interactions
 from recurrence.names import CHANCE, DECODED_VARIABLES, LAYERS
 from recurrence.plotting import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
     Style,
     interaction_styles,
     reference,
@@ -35,8 +42,7 @@ from recurrence.plotting import (
     time_colours,
 )
 
-# Okabe & Ito's colours, which colour-blind readers can distinguish. Markers differ too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, BLACK)
 MARKERS = "os^Dvp*"
 
 

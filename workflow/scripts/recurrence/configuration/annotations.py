@@ -49,13 +49,15 @@ def some_of(names: Sequence[str], at_least: int = 1) -> tuple[Any, ...]:
     return GetPydanticSchema(lambda *_: items), *_ONCE
 
 
-_PATH = r"(?!~)(?!\./)(?!.*//)[^\s{}]([^\n{}]*[^\s{}/])?"
+_PATH = r"(?!~)(?!\./)(?!.*//)[^\s\x00-\x1f{}]([^\x00-\x1f{}]*[^\s\x00-\x1f{}/])?"
 _A_NAME = "a name of up to 64 letters, digits and . _ - that begins with a letter or digit"
 _A_PATH = "a path without { }, //, a leading ./ or ~, or a slash at the end"
 Name = Annotated[str, *_text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", _A_NAME)]
 Path = Annotated[str, *_text(_PATH, _A_PATH)]
 Folder = Annotated[str, *_text(rf"(?!\.$){_PATH}", _A_PATH)]
-AnyFolder = Annotated[str, *_text(r"[^\s~]([^\n]*\S)?", "a folder, without a leading ~")]
+AnyFolder = Annotated[
+    str, *_text(r"[^\s\x00-\x1f~]([^\x00-\x1f]*[^\s\x00-\x1f])?", "a folder, without a leading ~")
+]
 Device = Annotated[str, *_text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N")]
 Files = Annotated[list[Path], *_ONCE, Field(title=f"each once, each {_A_PATH}")]
 ODD = _that(lambda number: number % 2, "odd", **{"not": {"multipleOf": 2}})

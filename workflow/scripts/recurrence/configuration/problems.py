@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def check(config: Any, files: Iterable[str | Path] = ()) -> Configuration:
             problems.setdefault(key, text)
     for key, text in conflicts(config, list(problems)):
         problems.setdefault(key, text)
-    lines = [line for file in files for line in _given_twice(Path(file))]
+    lines = [line for file in files for line in given_twice(Path(file))]
     lines += [f"{key or 'all of it'}: {text}" for key, text in problems.items() if text]
     if lines:
         count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
@@ -100,7 +101,7 @@ def _shown(value: object) -> str:
 # --- files and the command line ------------------------------------------------------------------
 
 
-def _given_twice(file: Path) -> Iterator[str]:
+def given_twice(file: Path) -> Iterator[str]:
     """A line for each key that a YAML file gives twice. YAML itself keeps the last."""
 
     def repeated(node: yaml.Node | None, within: str) -> Iterator[str]:
@@ -163,7 +164,8 @@ def from_command_line(values: Any, owner: type[Block] = Configuration) -> Any:
         if field and (block := block_of(field)):
             read[name] = from_command_line(value, block)
         elif field and isinstance(value, str) and field.annotation is not str:
-            read[name] = yaml.safe_load(value)
+            with suppress(yaml.YAMLError):  # else the text stays, and is refused by the key's name
+                read[name] = yaml.safe_load(value)
     return read
 
 
@@ -184,14 +186,15 @@ def require_writable(*folders: str) -> None:
 def require_plain_paths(python: str, folder: Path) -> None:
     """Raise :class:`ConfigurationError` if Snakemake cannot run with this path of Python or in this folder.
 
-    It puts the path into a shell command without quotes, and formats text that contains the folder.
+    It puts the path into a shell command without quotes, and formats text that contains the folder. A colon separates
+    the folders that Python looks for modules in.
     """
     if re.search(r"""[\s!"#$&'()*;<>?[\\\]^`{|}~]""", python):
         raise ConfigurationError(
             f"Snakemake cannot start Python by the path {python}, for the spaces or signs in it: use "
             "an environment in a folder without these (make reproduce does that)"
         )
-    if set("{}") & set(str(folder)):
+    if set("{}:") & set(str(folder)):
         raise ConfigurationError(
-            f"Snakemake cannot run in {folder}: rename the folder without {{ and }}"
+            f"Snakemake cannot run in {folder}: rename the folder without {{, }} and :"
         )

@@ -4,6 +4,7 @@ python -m recurrence.configuration.reference
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -113,5 +114,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
+    if sys.flags.optimize > 1:
+        sys.exit(
+            "The descriptions are docstrings, which Python leaves out here: unset PYTHONOPTIMIZE"
+        )
     (PROJECT / "workflow/schemas/config.schema.json").write_text(schema(), "utf-8")
     (PROJECT / "docs/configuration.md").write_text(page(), "utf-8")

@@ -16,7 +16,7 @@ import pandas as pd
 
 from recurrence.job import duration
 from recurrence.pages import NONE, Cell, Table, columns, environment, text_cell
-from recurrence.storage import read_table
+from recurrence.storage import read_benchmark
 
 THIS = "report"  # the rule that shows the durations has none yet
 UNKNOWN = "a machine that was not recorded"
@@ -44,10 +44,9 @@ def finished_jobs(folders: Iterable[Path]) -> list[Job]:
                 record = json.loads((folder / "logs" / place).read_text())
             rule = record.get("rule", place.parts[0].removesuffix(".json"))
             if rule != THIS:
-                row = read_table(path, sep="\t").apply(pd.to_numeric, errors="coerce").iloc[0]
                 machine = record.get("machine", UNKNOWN)
-                numbers = (float(row[key]) for key in ("s", "cpu_time", "max_rss"))
-                jobs.append(Job(rule, machine, *numbers))
+                if not pd.isna((numbers := read_benchmark(path))["s"]):
+                    jobs.append(Job(rule, machine, *numbers))
     return jobs
 
 

@@ -1,4 +1,4 @@
-"""Figures of what the paper does not measure, from tables: answers over time, two renderings. Imports no torch."""
+"""Figures beyond the paper, from tables: answers over time, two renderings, clutter, controls. Imports no torch."""
 
 import numpy as np
 import pandas as pd
