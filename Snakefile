@@ -34,7 +34,7 @@ include: "workflow/rules/archive.smk"
 
 
 onstart:
-    require_writable(*([RUN, DATA] if WHOLE else ["results"]))
+    require_writable(*(written_folders() if WHOLE else ["results"]))
     show_one_line_a_job(workflow)
 
 

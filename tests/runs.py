@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from recurrence.configuration.problems import check, overlaid
 from recurrence.names import ALTERATIONS, LAYERS
+from recurrence.records import FORM
 from recurrence.storage import write_table
 from recurrence.variables import VARIABLES
 from study import ROOT
@@ -105,6 +106,8 @@ def split_table(path: Path) -> None:
         write_table(network / path.name, table[mine])
 
 
+# The record of a job, with nothing in it.
+RECORD: dict[str, Any] = {name: kind() for name, kind in FORM.items()}
 COLUMNS = {
     "accuracy": "interaction instance image n accuracy",
     "decoding": "interaction instance repeat source layer timestep image variable accuracy",
@@ -157,8 +160,8 @@ def write_network(
         made: dict[str, Any] = {"rule": f"{stage}_network", "made from": trained | made_from}
         made["wildcards"] = {"instance": str(k), "interaction": interaction}
         table = {"record": "accuracy", "decode": "decoding", "perturb": "perturbation"}[stage]
-        made["output"] = [f"results/{folder.name}/{interaction}/instance{k}/{table}.csv"]
-        path.write_text(json.dumps(made))
+        made["output"] = [f"{interaction}/instance{k}/{table}.csv"]
+        path.write_text(json.dumps({**RECORD, **made}))
         benchmark = folder / "benchmarks" / stage / f"{interaction}-{k}.tsv"
         benchmark.parent.mkdir(parents=True, exist_ok=True)
         benchmark.write_text("s\th:m:s\n75.5\t0:01:15\n")

@@ -1,6 +1,8 @@
 """Released checkpoints: an imported network computes what the authors' weights say, with their names and row order."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +226,11 @@ def test_a_run_of_imported_networks_trains_nothing_and_ends_in_a_scorecard(tmp_p
         assert len(pd.read_csv(results / f"tables/{table}.csv")), table
     assert "num_1.pth" in (results / "config.yaml").read_text()
     assert study.planned(*targets) == {}
+    # Another file of the same name, even one with an older date, is another network.
+    saved(tmp_path, "additive", released(network, 1), network)
+    os.utime(file, (0, 0))
+    assert study.planned(*targets)["import_network"] == 1
+    shutil.rmtree(study.folder / ".snakemake")
+    told = study.dry_run(*targets)
+    assert told.returncode != 0 and "checkpoint.sha256 is " in told.stdout
+    assert re.search(r"^ {4}results/tiny/\S*\badditive\b", told.stdout, re.MULTILINE)  # all of it

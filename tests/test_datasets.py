@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import shutil
 import socket
 import subprocess
@@ -442,6 +443,7 @@ def test_shards_carry_labels_and_provenance_and_repeat_to_the_byte(tmp_path: Pat
         assert [d.label for d in file["images"].dims] == ["image", "row", "column"]
         assert file["images"].dtype == file["labels"].dtype == np.uint8
         assert hashlib.sha256(plain(IMAGES, "fashion")).hexdigest() in file.attrs["source_sha256"]
+        assert set(json.loads(file.attrs["source_sha256"])) == {*FILES}
         assert file.attrs["data"] == '{"source": "sample", "validation": 100}'
     for split in SPLITS:
         assert Path(first[split]).read_bytes() == Path(second[split]).read_bytes()

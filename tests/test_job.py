@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from recurrence import job
+from recurrence import job, records
 from study import SCRIPTS
 
 
@@ -64,6 +64,7 @@ def test_a_job_is_done_by_one_process_at_a_time(
     assert log.read_text() == "done\n"
     record = json.loads(log.with_suffix(".json").read_text())
     assert record["made from"] == {"seed": 1} and record["run"] == "tiny"
+    assert record == records.read(log.with_suffix(".json"))
 
 
 def test_a_job_that_fails_leaves_no_record_of_an_earlier_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files that Snakemake knows nothing about: another clone, a shared folder of data, a lost folder .snakemake."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from blocks import SMALL
 from recurrence.network import RecurrentNetwork, save_network
-from recurrence.origins import OriginError, origin, require
+from recurrence.origins import OriginError, origin, require, require_images
 from recurrence.storage import create_hdf5, provenance
 from study import TINY, TRAINED, WHOLE_FLOWS, Study
 
@@ -21,7 +22,7 @@ ONE: dict[str, Any] = {
     "record": {"scenes": 40, "keep": True},
 }
 NETWORK = Path("results/tiny/multiplicative/instance1")
-FILES = ("variants.h5", "scorecard.txt", "figures/fig4A.png")
+FILES = ("variants.h5", "scorecard.txt", "figures/fig4A.png", "config.yaml")
 TARGETS = ("decode", "perturb", *(f"results/tiny/{file}" for file in FILES))
 
 
@@ -66,17 +67,23 @@ def test_files_from_elsewhere_that_fit_are_used(clone: Study) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "file", "there"),
     [
-        ("data.source", "full", "data/sample/shards/", "data.source is sample there and full here"),
-        ("data.validation", 150, "data/sample/shards/", "is 100 there and 150 here"),
-        ("scenes.clutter", 3, "scenes/standard/test-00.h5", "scenes.clutter is 7 there and 3 here"),
-        ("scenes.shard", 20, "scenes/standard/test-00.h5", "shard is 30 there and 20 here"),
-        ("run.seed", 5, "scenes/standard/test-00.h5", "seed is 2111 there and 5 here"),
+        ("data.source", "full", "data/sample/shards", "data.source is sample there and full here"),
+        ("data.validation", 150, "data/sample/shards", "data.validation is 100 there and 150 here"),
+        (
+            "scenes.clutter",
+            3,
+            "scenes/standard/{test-00.h5,",
+            "scenes.clutter is 7 there and 3 here",
+        ),
+        ("scenes.shard", 20, "scenes/standard/{test-00.h5,", "shard is 30 there and 20 here"),
+        ("run.seed", 5, "scenes/standard/{test-00.h5,", "seed is 2111 there and 5 here"),
         ("network.kernel", 3, "results/tiny/", "network.kernel is 5 there and 3 here"),
         ("training.batch", 5, "results/tiny/", "training.batch is 4 there and 5 here"),
         ("record.precision", "float32", "results/tiny/", "record.precision is"),
         ("decoding.fit", 31, "results/tiny/", "decoding.fit is 30 there and 31 here"),
         ("perturbation.scenes", 4, "results/tiny/", "perturbation.scenes is 3 there and 4 here"),
         ("figures.dpi", 50, "results/tiny/", "figures.dpi is 40 there and 50 here"),
+        ("run.instances", 2, "results/tiny/tables/", "instances is 1 there and 2 here"),
     ],
 )
 def test_files_from_elsewhere_that_do_not_fit_are_refused_by_name(
@@ -88,6 +95,95 @@ def test_files_from_elsewhere_that_do_not_fit_are_refused_by_name(
     assert (
         "delete" in result and "give this run another run.name, scenes.set or data.folder" in result
     )
+    assert result.count(there) == 1
+
+
+def named(said: str) -> set[str]:
+    """The files and folders that a refusal says to delete."""
+    return set(re.findall(r"^ {4}([^ ].*)$", said, re.MULTILINE))
+
+
+def test_what_fits_is_not_to_be_deleted(clone: Study) -> None:
+    clone.configure(with_value("figures.dpi", 50))
+    assert named(refused(clone)) == {"results/tiny/{config.yaml,figures}"}
+    other = clone.folder / "results/tiny/figures/mine.png"
+    other.touch()  # no file of the workflow
+    figures = "results/tiny/figures/{fig4A.png,fig4A.pdf}"
+    assert named(refused(clone)) == {"results/tiny/config.yaml", figures}
+    other.unlink()
+    shutil.rmtree(clone.folder / "results/tiny/figures")
+    (clone.folder / "results/tiny/config.yaml").unlink()
+    assert set(clone.planned("--", *TARGETS)) == {"figure", "configuration"}
+
+
+def test_files_of_other_code_are_refused_if_snakemake_does_not_know_them(
+    made: Study, clone: Study
+) -> None:
+    def edited(study: Study) -> tuple[Path, str]:
+        path = study.folder / "workflow/scripts/recurrence/perturbation.py"
+        text = path.read_text()
+        path.write_text(f"{text}\nADDED = 1\n")
+        return path, text
+
+    path, text = edited(made)
+    try:
+        assert {"perturb_network", "tables"} <= set(made.planned("--", *TARGETS))
+    finally:
+        path.write_text(text)
+    edited(clone)
+    result = refused(clone)
+    assert "made by other code of the rule perturb_network (commit unknown)" in result
+    files = NETWORK / "{perturbation.csv,perturbation_example.h5}"
+    assert named(result) == {str(files)}
+    for name in ("perturbation.csv", "perturbation_example.h5"):
+        (clone.folder / NETWORK / name).unlink()
+    assert "perturb_network" in clone.planned("--", *TARGETS)
+
+
+def test_a_shared_folder_of_data_is_compared_by_any_path(made: Study, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shutil.copytree(made.folder / "data/sample", shared)
+    study = Study(tmp_path / "project", with_value("data.folder", str(shared)))
+    shutil.copytree(shared, study.folder / "data/sample")  # its own, of the same names
+    assert not {"shards", "scenes"} & set(study.planned("--", "perturb"))
+    (shared / "shards/mnist-train.h5").unlink()
+    result = study.snakemake("--", str(shared / "shards/mnist-train.h5"))  # records of both kinds
+    assert result.returncode == 0, result.stdout + result.stderr
+    study.configure(with_value("data.folder", str(shared), with_value("data.validation", 150)))
+    result_said = refused(study)
+    assert f"{shared}/scenes/standard/" in result_said and "data/sample" not in result_said
+    assert str(shared / "shards/{fashion-train.h5") in result_said
+
+
+def test_a_run_that_was_copied_to_another_name_is_compared(made: Study) -> None:
+    """Snakemake knows the files of the first only."""
+    copy = made.folder / "results/copy"
+    shutil.copytree(made.folder / "results/tiny", copy)
+    made.configure(with_value("run.name", "copy", with_value("training.batch", 5)))
+    try:
+        result = refused(made)
+        assert "results/copy/multiplicative/instance1/{" in result and "results/tiny" not in result
+    finally:
+        made.configure(ONE)
+        shutil.rmtree(copy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5",
+        "null",
+        "[1, 2]",
+        "{half",
+        '{"output": ["Snakefile"]}',
+        '{"rule": "scenes", "output": ["Snakefile"]}',
+    ],
+)
+def test_another_file_beside_the_logs_is_no_record(clone: Study, text: str) -> None:
+    for folder in ("results/tiny", "data/sample"):
+        (clone.folder / folder / "logs/mine.json").write_text(text)
+    (clone.folder / "data/sample/logs/shards-mnist.json").write_text(text)
+    assert clone.planned("--", *TARGETS) == {}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +220,8 @@ def test_a_table_from_elsewhere_is_refused_by_name(clone: Study, name: str) -> N
     kept = table.read_bytes()
     table.write_bytes(kept[:-2] + b"7\n")
     result = refused(clone)
-    assert f"{NETWORK / name}: not what the job wrote" in result and "made anew" in result
+    assert "not what the job wrote" in result and "make them anew" in result
+    assert named(result) == {str(NETWORK / name)}
     table.unlink()
     stage = {"decoding.csv": "decode", "accuracy.csv": "record"}[name]
     assert f"{stage}_network" in clone.planned("--", stage)
@@ -140,7 +237,7 @@ def test_two_runs_do_not_overwrite_each_others_scenes(made: Study, tmp_path: Pat
     assert "scenes" not in study.planned()  # equal scenes are shared
     study.configure(with_value("scenes.clutter", 3, other))
     result = refused(study)
-    assert "scenes/standard/test-00.h5" in result and "made for the run tiny" in result
+    assert "scenes/standard/{test-00.h5,test-01.h5}" in result and "made for the run tiny" in result
     assert "scenes.clutter is 7 there and 3 here" in result and "scenes.set" in result
     study.configure(with_value("scenes.set", "few", with_value("scenes.clutter", 3, other)))
     assert study.planned()["scenes"] == 2
@@ -181,6 +278,29 @@ def test_every_kind_of_file_tells_what_differs(tmp_path: Path) -> None:
         with pytest.raises(OriginError, match=r"scenes\.clutter is missing there and 7 here"):
             require(path, scenes={"clutter": 7})
         assert origin(path)["data"] == block
+
+
+def test_shards_are_compared_by_their_dataset_and_its_checksums(tmp_path: Path) -> None:
+    data, paths = {"source": "full", "validation": 100}, []
+    sums = {"letters": {"train.npz": "1" * 64, "test.npz": "2" * 64}, "mnist": {"x": "3" * 64}}
+    for name, source in sums.items():
+        paths.append(str(tmp_path / f"{name}-train.h5"))
+        about = provenance(0, data=data, dataset=name, source_sha256=source)
+        with create_hdf5(paths[-1], about):
+            pass
+    lines = [f"{digest} {name}" for name, digest in sums["letters"].items()]
+    pair: dict[str, dict[str, Any]] = {
+        "first": {"name": "letters", "sha256": lines},
+        "second": {"name": "mnist", "sha256": [f"{'4' * 64}  of-no-file-that-was-used"]},
+    }
+    require_images(paths, data, pair)
+    with pytest.raises(OriginError, match="dataset is mnist there and letters here"):
+        require_images(paths[::-1], data, pair)
+    pair["first"]["sha256"] = [lines[0], f"{'5' * 64}  test.npz"]
+    with pytest.raises(OriginError, match=r"letters-train.*source_sha256\.test\.npz is 2+ there"):
+        require_images(paths, data, pair)
+    with pytest.raises(OriginError, match=r"data\.source is full there and sample here"):
+        require_images(paths, {**data, "source": "sample"}, pair)
 
 
 def test_files_of_a_run_carry_what_they_were_made_from(made: Study) -> None:

@@ -25,6 +25,7 @@ from recurrence.report.page import made_with, render
 from recurrence.scorecard import score
 from recurrence.statistics import Band, load
 from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
+from runs import RECORD
 from study import ROOT, Study
 from test_figures import PUBLISHED, RUNS, make_run
 
@@ -97,7 +98,7 @@ def write_job(folder: Path, name: str, seconds: float, memory: float, **record: 
         path.parent.mkdir(parents=True, exist_ok=True)
     benchmark.write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t{memory}\tNA\n")
     if record:
-        log.write_text(json.dumps(record))
+        log.write_text(json.dumps({**RECORD, **record}))
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +269,7 @@ def test_durations_are_those_of_all_jobs_by_rule_and_machine(tmp_path: Path) -> 
     write_job(tmp_path, "figures/fig1", 3, 50, **figure)
     write_job(tmp_path, "tables", 1, 40)  # as versions before left it, without a machine
     write_job(tmp_path, "report", 999, 40, rule="report", machine="M1")
-    (tmp_path / "logs/tables.json").write_text("{half")
+    (tmp_path / "logs/tables.json").write_text("[1, 2]")
     (tmp_path / "benchmarks/scenes.tsv").touch()  # the power failed
     page = durations_page(PAGES / "durations.html.j2", finished_jobs([tmp_path]))
     rows = re.findall(r'<th scope="row" class="text">(\w+)</th>(.*?)</tr>', page, re.DOTALL)

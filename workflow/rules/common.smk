@@ -1,7 +1,9 @@
 # The checked configuration, the paths of files, and helpers for all rules.
 
+import hashlib
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,7 +76,8 @@ DEPARTURES = departures(config)  # from the paper's design
 # The configuration in the report, without the keys that change no number.
 REPORTED = {block: config[block] for block in sorted(config) if block != "compute"}
 REPORTED["data"] = {key: value for key, value in config["data"].items() if key != "files"}
-FIRST = min(config["run"]["interactions"], key=interactions().index)  # feedforward comes last
+INTERACTIONS = sorted(config["run"]["interactions"], key=interactions().index)
+FIRST = INTERACTIONS[0]  # feedforward comes last
 
 
 wildcard_constraints:
@@ -87,11 +90,23 @@ def code(script):
     return fingerprint(SCRIPTS / f"{script}.py")
 
 
+@cache
+def checksum(file):
+    """The SHA-256 of a file; none if it is missing, which Snakemake reports."""
+    if Path(file).is_file():
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def checkpoint(wildcards):
+    """The file of an imported network: another one may have its name, or its date."""
+    file = config["run"]["checkpoints"][wildcards.interaction][int(wildcards.instance) - 1]
+    return {"file": Path(file).name, "sha256": checksum(file)}
+
+
 def made_from(wildcards):
     """What a network is made from, besides the seed."""
-    if files := config["run"]["checkpoints"].get(wildcards.interaction):
-        file = Path(files[int(wildcards.instance) - 1]).name
-        return {"network": config["network"], "checkpoint": {"file": file}}
+    if config["run"]["checkpoints"].get(wildcards.interaction):
+        return {"network": config["network"], "checkpoint": checkpoint(wildcards)}
     return {
         "data": IMAGES,
         "pair": PAIR,
@@ -195,8 +210,14 @@ def known_problems():
     parameters = {
         each.name: dict(each.params.items()) for each in workflow.rules if each.params.keys()
     }
-    folders = (f"{DATA}/logs", f"{SCENES}/logs", f"{RUN}/logs")
+    folders = (DATA, SCENES, RUN)
     return [*problems(folders, parameters, config["run"]["name"], VALIDATION, wanted)]
+
+
+def written_folders():
+    """Those of the run's and the data's folders in which a planned job writes."""
+    files = [Path(file) for job in workflow.dag.needrun_jobs() for file in job.output]
+    return [place for place in (RUN, DATA) if any(file.is_relative_to(place) for file in files)]
 
 
 def show_one_line_a_job(workflow):

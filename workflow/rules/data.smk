@@ -116,7 +116,7 @@ rule configuration:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        reported=REPORTED,
+        config=REPORTED,
         untracked=lambda wildcards, threads: config,  # all of it
         code=code("configuration"),
     message:

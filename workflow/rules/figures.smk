@@ -54,6 +54,8 @@ rule tables:
     conda:
         "../../envs/recurrence.yaml"
     params:
+        interactions=INTERACTIONS,
+        instances=config["run"]["instances"],
         code=code("tables"),
     message:
         "tables: the rows of all networks"
@@ -110,7 +112,7 @@ rule parameters:
     conda:
         "../../envs/recurrence.yaml"
     params:
-        interactions=sorted(config["run"]["interactions"], key=interactions().index),
+        interactions=INTERACTIONS,
         network=config["network"],
         code=code("parameters"),
     message:

@@ -23,7 +23,7 @@ rule perturb_network:
         pair=PAIR,
         made_from=made_from,
         perturbation=config["perturbation"],
-        scenes=PERTURBED,
+        perturbed=PERTURBED,
         seed=SEED,
         code=code("perturb_network"),
     message:

@@ -60,6 +60,7 @@ rule import_network:
         "../../envs/recurrence.yaml"
     params:
         network=config["network"],
+        checkpoint=checkpoint,
         seed=SEED,
         code=code("import_network"),
     message:

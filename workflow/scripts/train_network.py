@@ -9,7 +9,7 @@ from recurrence.configuration.blocks import Distribution, Network, Training
 from recurrence.costs import stated
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
-from recurrence.origins import require
+from recurrence.origins import require_images
 from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.seeds import derive_seed
 
@@ -27,7 +27,8 @@ with job.logged(snakemake):
     made_from = {key: parameters[key] for key in ("data", "pair", "scenes", "training", "seed")}
     made_from |= {"validation": parameters.machine["validation"]}
     made_from |= {"instance": int(wildcards.instance)}
-    require(files, data=parameters.data)
+    for split in (files.train, files.validation):
+        require_images(split, parameters.data, parameters.pair)
     own = {"interaction": wildcards.interaction, "network": parameters.network}
     state = states.state_file(folder, files, **made_from, **own, code=parameters.code)
     streams = training.Streams(

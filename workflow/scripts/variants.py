@@ -2,14 +2,14 @@
 
 from recurrence.configuration.blocks import Distribution
 from recurrence.job import logged
-from recurrence.origins import require
+from recurrence.origins import require_images
 from recurrence.scene_writing import write_variants
 from recurrence.scenes import SceneDistribution, SourceImages
 from recurrence.storage import provenance
 
 with logged(snakemake):
     files, parameters = snakemake.input, snakemake.params
-    require(files, data=parameters.data)
+    require_images(files, parameters.data, parameters.pair)
     write_variants(
         snakemake.output[0],
         SourceImages.read(files),

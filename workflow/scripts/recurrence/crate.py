@@ -4,8 +4,8 @@ The profile is one of Workflow Run RO-Crate, https://www.researchobject.org/work
 is an action of it, with its files, its start and its end.
 """
 
-import json
 import mimetypes
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ import pandas as pd
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from recurrence.records import read
 from recurrence.storage import read_benchmark
 
 FILE = "ro-crate-metadata.json"
@@ -52,14 +53,18 @@ def jobs(folder: Path) -> list[Job]:
     """
     found = []
     for path in sorted((folder / "logs").rglob("*.json")):
-        record = json.loads(path.read_text())
+        record = read(path)
+        if not record:
+            continue
         benchmark = folder / "benchmarks" / path.relative_to(folder / "logs").with_suffix(".tsv")
         end = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
         seconds = read_benchmark(benchmark)["s"]
         of = sorted(record["wildcards"], key="instance".__eq__)  # the interaction first
         label = " ".join([record["rule"], *(record["wildcards"][name] for name in of)])
         start = end - timedelta(seconds=0 if pd.isna(seconds) else round(seconds))
-        found.append(Job(record["rule"], label, tuple(record["output"]), start, end))
+        run = f"results/{folder.name}"  # its place in the archive
+        files = tuple(os.path.normpath(f"{run}/{file}") for file in record["output"])
+        found.append(Job(record["rule"], label, files, start, end))
     if not found:
         raise ValueError(
             f"{folder / 'logs'} has no records of jobs, which say what made which file: make the run again"

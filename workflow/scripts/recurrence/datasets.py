@@ -80,6 +80,10 @@ def read_idx(path: str | Path, expected: str | None = None) -> Bytes:
     return _parse(path, _verified(path, expected))
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
 def _verified(path: Path, expected: str | None) -> bytes:
     """The uncompressed content of ``path``, if its SHA-256 is the ``expected`` one or none is expected."""
     content = _content(path)
@@ -249,7 +253,12 @@ def sample_checksums(dataset: str, folder: Path = SAMPLE) -> dict[str, str]:
 def read_sample(dataset: str, folder: Path = SAMPLE) -> dict[str, Bytes]:
     """Read the project's sample of ``dataset`` as verified arrays, by file name."""
     known = sample_checksums(dataset, folder)
-    return {name: read_idx(folder / dataset / f"{name}.gz", known[name]) for name in FILES}
+    return {path.stem: read_idx(path, known[path.stem]) for path in sample_files(dataset, folder)}
+
+
+def sample_files(dataset: str, folder: Path = SAMPLE) -> list[Path]:
+    """The files of the project's sample of ``dataset``."""
+    return [folder / dataset / f"{name}.gz" for name in FILES]
 
 
 # --- shards --------------------------------------------------------------------------------------
@@ -265,7 +274,7 @@ def write_shards(
 ) -> None:
     """Write the shards of ``dataset`` to ``outputs``: train, validation and test.
 
-    Each has ``images`` (n, 28, 28) and ``labels`` (n,), uint8. Validation is the first
+    Each has ``images`` (n, 28, 28) and ``labels`` (n,), uint8, and the checksums of its files. Validation is the first
     ``validation`` images of the training set; train is the rest. ``source`` is full (see
     :func:`fetch`; the files are in ``files``, and ``sha256`` has the configuration's checksums) or sample.
     Raises :class:`DataError`.
@@ -273,6 +282,7 @@ def write_shards(
     sample = source == "sample"
     known = sample_checksums(dataset) if sample else checksums(dataset, sha256)
     values = read_sample(dataset) if sample else fetch(dataset, files, known)
+    used = sample_files(dataset) if sample else own_files(dataset, files)
     total = len(values["train-labels-idx1-ubyte"])
     if not 0 < validation < total:
         raise DataError(
@@ -281,6 +291,7 @@ def write_shards(
         )
     common = provenance(0, data={"source": source, "validation": validation})
     del common["seed"]  # nothing here is random
+    common["source_sha256"] = {path.name.removesuffix(".gz"): _sha256(path) for path in used}
     parts = {
         "train": ("train", slice(validation, None)),
         "validation": ("train", slice(validation)),
@@ -293,7 +304,6 @@ def write_shards(
             **common,
             "dataset": dataset,
             "split": split,
-            "source_sha256": {name: known[name] for name in names if name in known},
             "shape": images.shape,
             "sha256": digest(images, labels),
         }

@@ -1,7 +1,7 @@
 """What a file was made from: HDF5 files and networks carry it, and who reads one compares it with the configuration."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +45,18 @@ def require(paths: str | Iterable[str], **expected: Any) -> None:
                 "the file, and it is made again; or keep it, and give this run a run.name, "
                 "data.folder or scenes.set of its own"
             )
+
+
+def require_images(
+    shards: Iterable[str], data: Mapping[str, Any], pair: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Compare the shards of one split, one for each dataset of the ``pair``, in order, as :func:`require` does.
+
+    If the configuration gives checksums of a dataset's files, those that the shard was made from must have them.
+    """
+    for path, dataset in zip(shards, pair.values(), strict=True):
+        require(path, data=data, dataset=dataset["name"])
+        lines = [] if data["source"] == "sample" else dataset["sha256"]
+        given = [line.split(maxsplit=1) for line in lines]
+        used = origin(path).get("source_sha256", {})
+        require(path, source_sha256={name: digest for digest, name in given if name in used})

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -25,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recurrence.records import PROJECT, git_commit
+
 MADE_AGAIN = "is damaged: delete it and start again to make it once more ({})"
-PROJECT = Path(__file__).resolve().parents[3]
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "h5py", "matplotlib", "snakemake")
 
 
@@ -188,29 +188,6 @@ def _environment() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {"packages": packages, "git_commit": git_commit(PROJECT)}
-
-
-def git_commit(project: Path) -> str:
-    """The commit that is checked out in ``project``, followed by ``-dirty`` if a tracked file has changed since.
-
-    ``unknown`` if ``project`` is not itself a git checkout, for example when it was unpacked inside another one.
-    """
-    answers = []
-    environment = {k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE")}
-    for words in ("rev-parse --show-toplevel", "describe --always --dirty --abbrev=40 --exclude=*"):
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(project), *words.split()],
-                capture_output=True,
-                text=True,
-                check=True,
-                env=environment,
-            )
-        except (OSError, subprocess.CalledProcessError):
-            return "unknown"
-        answers.append(done.stdout.rstrip("\n"))
-    top, commit = answers
-    return commit if Path(top).resolve() == project.resolve() else "unknown"
 
 
 def provenance(seed: int, **blocks: Any) -> dict[str, Any]:

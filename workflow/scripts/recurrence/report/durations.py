@@ -5,10 +5,8 @@ are from the files of Snakemake's ``benchmark:``, machines from the records that
 Imports no torch.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pandas as pd
 
 from recurrence.job import duration
 from recurrence.pages import NONE, Cell, Table, columns, environment, text_cell
+from recurrence.records import read
 from recurrence.storage import read_benchmark
 
 THIS = "report"  # the rule that shows the durations has none yet
@@ -39,9 +38,7 @@ def finished_jobs(folders: Iterable[Path]) -> list[Job]:
     for folder in folders:
         for path in sorted((folder / "benchmarks").rglob("*.tsv")):
             place = path.relative_to(folder / "benchmarks").with_suffix(".json")
-            record: dict[str, str] = {}
-            with suppress(OSError, ValueError):  # half-written: the job did not end
-                record = json.loads((folder / "logs" / place).read_text())
+            record = read(folder / "logs" / place)
             rule = record.get("rule", place.parts[0].removesuffix(".json"))
             if rule != THIS:
                 machine = record.get("machine", UNKNOWN)
