@@ -7,8 +7,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from blocks import PAPER, SMALL, block_with
 from plain import PlainNetwork
 from recurrence.configuration.blocks import Network
-from recurrence.costs import MATCHED, block_of, costs, stated, total, without_match
+from recurrence.configuration.rules import without_match
+from recurrence.costs import MATCHED, block_of, costs, total
 from recurrence.interactions import interactions
+from recurrence.messages import network_size
 from recurrence.names import FEEDFORWARD
 from recurrence.network import RecurrentNetwork, parameter_table
 
@@ -97,9 +99,9 @@ def test_the_controls_of_the_paper_have_the_same_proportions() -> None:
 
 
 def test_what_was_matched_is_said() -> None:
-    line = stated("feedforward_parameters", PAPER)
+    line = network_size("feedforward_parameters", PAPER)
     assert "matched in parameters: 12,662,894 in a recurrent network, -0.0" in line
-    assert "matched" not in stated("feedforward", PAPER)
+    assert "matched" not in network_size("feedforward", PAPER)
 
 
 def test_the_table_of_parameters_has_the_costs() -> None:

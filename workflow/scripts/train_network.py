@@ -4,9 +4,8 @@ from pathlib import Path
 
 import torch
 
-from recurrence import job, states, storage, training
+from recurrence import job, messages, states, storage, training
 from recurrence.configuration.blocks import Distribution, Network, Training
-from recurrence.costs import stated
 from recurrence.devices import prepare_torch
 from recurrence.network import RecurrentNetwork, save_network
 from recurrence.origins import require_images
@@ -20,7 +19,7 @@ with job.logged(snakemake):
     block = Training(**parameters.training, **parameters.machine["validation"])
     shape = Network(**parameters.network)
     progress = job.Progress(snakemake.rule, wildcards, block.iterations)
-    print(stated(wildcards.interaction, shape))
+    print(messages.network_size(wildcards.interaction, shape))
     torch.manual_seed(seed)
     network = RecurrentNetwork(wildcards.interaction, shape, block.initialisation).to(device)
     folder = Path(snakemake.output.model).parent / ".training"

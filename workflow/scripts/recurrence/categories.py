@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from recurrence.storage import MADE_AGAIN, reading
+from recurrence.storage import read_table
 
 
 def category_table(datasets: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -17,5 +17,5 @@ def category_table(datasets: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def read_names(path: str | Path) -> list[str]:
     """The names of the categories, in order, from the file of that table. Raises as ``read_table`` does."""
-    with reading(path, MADE_AGAIN, ValueError, KeyError):
-        return list(pd.read_csv(path, dtype=str, keep_default_na=False)["name"])
+    table = read_table(path, usecols=["name"], dtype=str, keep_default_na=False)
+    return list(table["name"])

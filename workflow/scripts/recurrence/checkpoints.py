@@ -8,12 +8,12 @@ height, width (in the released script: ``view(-1, channels, height, width)``).
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from recurrence import messages
 from recurrence.configuration.blocks import Network
 from recurrence.connections import ToMap
 from recurrence.names import LAYERS
@@ -49,8 +49,6 @@ RECURRENT = {
 VARIANTS = {"additive": "b", "multiplicative": "g"}
 PARTS = ("weight", "bias")
 
-Shapes = Mapping[str, torch.Size]
-
 
 def import_checkpoint(path: str | Path, interaction: str, block: Network) -> RecurrentNetwork:
     """Read a released network; ``interaction`` is multiplicative or additive, ``block`` the block ``network``.
@@ -70,11 +68,12 @@ def import_checkpoint(path: str | Path, interaction: str, block: Network) -> Rec
         for part in PARTS
         if f"{ours}.{part}" in state
     }
-    _check_shapes(
-        path,
-        {theirs: released[theirs].shape for theirs in names},
-        {theirs: state[ours].shape for theirs, ours in names.items()},
-    )
+    shapes = {theirs: released[theirs].shape for theirs in names}
+    expected = {theirs: state[ours].shape for theirs, ours in names.items()}
+    if shapes != expected:
+        raise ValueError(
+            f"{path} does not fit the configured network: {messages.misfit(shapes, expected)}"
+        )
     weights = {ours: released[theirs] for theirs, ours in names.items()}
     for name, module in network.named_modules():
         if isinstance(module, ToMap):
@@ -100,11 +99,12 @@ def _check_name(path: str | Path, interaction: str, block: Network) -> None:
 
 def _load(path: str | Path) -> dict[str, Tensor]:
     """Read the released weights, by name. No code in the file is run."""
-    wrong = (
+    with reading(
+        path,
         "is not a file of weights only, as torch.save(network.state_dict(), ...) writes: it is "
-        "damaged, or has other objects, which could run code and are not loaded"
-    )
-    with reading(path, wrong, Exception):  # of any type: a damaged file can raise anything
+        "damaged, or has other objects, which could run code and are not loaded",
+        Exception,  # of any type: a damaged file can raise anything
+    ):
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, dict) or not all(isinstance(w, Tensor) for w in loaded.values()):
         raise ValueError(f"{path} is not a state dict: weights by name, and nothing else")
@@ -117,37 +117,3 @@ def _load(path: str | Path) -> dict[str, Tensor]:
             f"{path} is not a released network: it has {', '.join(unknown)}, which a released network has not"
         )
     return loaded
-
-
-def _check_shapes(path: str | Path, released: Shapes, expected: Shapes) -> None:
-    wrong = [name for name in expected if released[name] != expected[name]]
-    if not wrong:
-        return
-    differences = []
-    if all(len(released[name]) == len(expected[name]) and released[name].numel() for name in wrong):
-        theirs, ours = _sizes(released), _sizes(expected)
-        differences = [
-            f"{key} is {theirs[key]} there and {ours[key]} in the configuration"
-            for key in ours
-            if theirs[key] != ours[key]
-        ]
-    differences = differences or [
-        f"{name} is {_by(released[name])}, not {_by(expected[name])}" for name in wrong
-    ]
-    raise ValueError(f"{path} does not fit the configured network: {'; '.join(differences)}")
-
-
-def _sizes(shapes: Shapes) -> dict[str, int]:
-    """The configuration's keys that the shapes of released weights determine."""
-    units = shapes["fc1.weight"][0]
-    return {
-        "network.channels.conv1": shapes["conv1.weight"][0],
-        "network.channels.conv2": shapes["conv2.weight"][0],
-        "network.kernel": shapes["conv1.weight"][-1],
-        "network.units": units,
-        "network.timesteps": shapes["fc2.weight"][-1] // units,
-    }
-
-
-def _by(shape: torch.Size) -> str:
-    return " x ".join(map(str, shape)) or "a single number"

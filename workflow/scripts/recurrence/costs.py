@@ -7,7 +7,7 @@ docs/experiment.md 2 are counted, not the faster ones that compute the same.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recurrence.configuration.blocks import Channels, Network
@@ -141,32 +141,6 @@ def block_of(interaction: str, block: Network) -> Network:
             "run.interactions, or make the network larger"
         )
     return best[1]
-
-
-def without_match(interactions: Sequence[str], block: Network) -> list[str]:
-    """Those of ``interactions`` for which :func:`block_of` finds no widths."""
-    missing = []
-    for interaction in interactions:
-        try:
-            block_of(interaction, block)
-        except ValueError:
-            missing.append(interaction)
-    return missing
-
-
-def stated(interaction: str, block: Network) -> str:
-    """A line that says how large a network is and, of a control, what was matched with a recurrent network."""
-    made, cost = block_of(interaction, block), total(interaction, block)
-    line = (
-        f"{interaction}: conv1 {made.channels.conv1} and conv2 {made.channels.conv2} feature maps, fc {made.units} "
-        f"units; {cost.parameters:,} parameters, {cost.arithmetic:,} multiply-accumulates a scene"
-    )
-    if interaction in MATCHED:
-        quantity, recurrent = MATCHED[interaction], total(AS_CONFIGURED, block)
-        ours, theirs = (getattr(each, quantity) for each in (cost, recurrent))
-        what = {"parameters": "parameters", "arithmetic": "multiply-accumulates"}[quantity]
-        line += f"; matched in {what}: {theirs:,} in a recurrent network, {ours / theirs - 1:+.2%}"
-    return line
 
 
 def _widths(block: Network) -> tuple[int, int, int]:

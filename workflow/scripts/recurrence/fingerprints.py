@@ -5,27 +5,36 @@ It needs nothing but the standard library, and gives the same value under every 
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+from recurrence.told import changes_nothing, dotted, is_message, is_told
 
 PACKAGE = Path(__file__).parent
 FORMAT = 1  # of tables and HDF5 files: raise it when recurrence.storage writes or reads numbers in another way
 SILENT = (
     "__init__",  # names for use by hand
     "configuration",
+    "downloads",  # what they bring is verified
     "job",
     "machine",
+    "messages",
     "origins",
     "records",
     "states",
     "storage",
 )  # modules that compute no number
-CONSTANTS = "names"  # the module of constants; only those that are imported count
-TELLERS = ("print", "warn", "show")  # calls that only tell something
-UNFOLLOWED = ("importlib", "runpy", "exec", "eval", "__import__")
+CONSTANTS = "names"  # the module of constants; only those that are used count
+UNFOLLOWED = re.compile(
+    r"(exec|eval)|(.*\.)?(importlib|runpy|pkgutil|pydoc|imp|zipimport|builtins|sys\.modules"
+    r"|__import__|__builtins__|__loader__|__spec__)(\..*)?"
+)
 
 Code = str | tuple["Code", ...]
+Kind = Literal["import", "imported", "own"]  # an import, a name that one gives, another name
 
 
 def fingerprint(script: Path) -> str:
@@ -33,40 +42,105 @@ def fingerprint(script: Path) -> str:
 
     Only what can change a number counts. Comments, docstrings, layout, what is printed, the messages of errors and the
     modules in :data:`SILENT` do not: the configuration's values are parameters of the rules, and the format of files
-    has the version :data:`FORMAT`. Raises ``ValueError`` for an import that can't be followed.
+    has the version :data:`FORMAT`. Raises ``ValueError`` for names that can't be followed to the code behind them.
     """
-    codes: dict[str, Code] = {}
+    codes: dict[str, str] = {}
     constants: set[str] = set()
     waiting = [script]
     while waiting:
         path = waiting.pop()
         if (name := _name(path)) in codes:
             continue
-        codes[name], nodes = _parsed(path.read_text("utf-8"))
-        for node in nodes:
-            _refuse_unfollowed(node, path)
-            if isinstance(node, ast.ImportFrom) and node.module == f"{PACKAGE.name}.{CONSTANTS}":
-                constants |= {alias.name for alias in node.names}
-            else:
-                waiting += _imported(node, path)
-    if constants and CONSTANTS not in codes:
-        codes[CONSTANTS] = _constants((PACKAGE / f"{CONSTANTS}.py").read_text("utf-8"), constants)
-    text = repr((FORMAT, sorted(codes.items())))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        codes[name], files, wanted = _module(path, path.read_text("utf-8"))
+        waiting += files
+        constants |= wanted
+    if constants:
+        codes[CONSTANTS] = _hash(_constants(PACKAGE / f"{CONSTANTS}.py", constants))
+    return _hash((FORMAT, sorted(codes.items())))[:16]
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+
+# Files do not come and go while a workflow starts.
+@cache
+def _module(path: Path, text: str) -> tuple[str, list[Path], set[str]]:
+    """A hash of what counts of a module, the files that it runs, and the constants that it uses."""
+    tree = ast.parse(text)
+    runs: dict[Path, None] = {}
+    constants: set[str] = set()
+    for (kind, name), line in _names(tree, path).items():
+        if UNFOLLOWED.fullmatch(name):
+            raise ValueError(
+                f"{path}, line {line}: what {name} runs cannot be followed, so that results could be stale: "
+                "use a plain import"
+            )
+        files, rest = _files(name, PACKAGE.parent) if kind != "own" else ((), "")
+        if not files:
+            continue
+        if rest or kind == "imported":
+            wanted = rest or "*"  # all of it
+            if _name(files[-1]) == CONSTANTS:
+                constants.add(wanted)
+            elif not _is_followed(files[-1], wanted):
+                raise ValueError(
+                    f"{path}, line {line}: an edit of {name} could leave stale results, as it cannot be followed from "
+                    f"there: {_better(wanted)}"
+                )
+        runs |= dict.fromkeys(files)
+    followed = [file for file in runs if not _is_silent(file) and _name(file) != CONSTANTS]
+    return _hash(_code(tree)), followed, constants
+
+
+# --- names and imports ---------------------------------------------------------------------------
+
+
+def _names(tree: ast.AST, path: Path) -> dict[tuple[Kind, str], int]:
+    """The dotted names in a module, with the modules that they come from, and the line of each."""
+    nodes = [*_counted(tree)]
+    found: dict[tuple[Kind, str], int] = {}
+    sources: dict[str, str] = {}  # of imported names
+    for node in nodes:
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    found.setdefault(("import", alias.name), node.lineno)
+                    first = alias.name.partition(".")[0]
+                    sources[alias.asname or first] = alias.name if alias.asname else first
+            case ast.ImportFrom(names=names):
+                for alias in names:
+                    name = f"{_origin(node, path)}.{alias.name}"
+                    found.setdefault(("import", name), node.lineno)
+                    sources[alias.asname or alias.name] = name
+    parts = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
+        if isinstance(node, ast.Name | ast.Attribute) and id(node) not in parts:
+            first, dot, rest = dotted(node).partition(".")
+            kind: Kind = "imported" if first in sources else "own"
+            found.setdefault((kind, sources.get(first, first) + dot + rest), node.lineno)
+    return found
+
+
+def _origin(node: ast.ImportFrom, path: Path) -> str:
+    """The dotted name of the module that names are imported from."""
+    if not node.level:
+        return node.module or ""
+    folder = path.parents[node.level - 1].relative_to(PACKAGE.parent)
+    return ".".join([*folder.parts, *([node.module] if node.module else [])])
 
 
 @cache
-def _parsed(text: str) -> tuple[Code, list[ast.AST]]:
-    """What counts of a module, and its imports and other names that may run more code."""
-    tree = ast.parse(text)
-    return _code(tree), [node for node in _counted(tree) if _runs_more(node)]
-
-
-def _runs_more(node: ast.AST) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom) or getattr(node, "id", "") in UNFOLLOWED
-
-
-# --- imports -------------------------------------------------------------------------------------
+def _files(name: str, folder: Path) -> tuple[Sequence[Path], str]:
+    """The files below ``folder`` that an import of a dotted name runs, and the name of what is in the last one."""
+    files: list[Path] = []
+    for part in name.split("."):
+        here = [folder / f"{part}.py", folder / part / "__init__.py"]
+        files += (there := [file for file in here if file.is_file()])
+        folder /= part
+        if not there and not folder.is_dir():
+            return files, part
+    return files, ""
 
 
 def _name(path: Path) -> str:
@@ -76,46 +150,42 @@ def _name(path: Path) -> str:
     return f"{path.stem}.py"
 
 
-def _imported(node: ast.AST, path: Path) -> Iterator[Path]:
-    """The files of this project that an import runs, without those of the modules in :data:`SILENT`."""
-    here = PACKAGE.parent
-    dotted: list[str] = []
-    match node:
-        case ast.Import(names=names):
-            dotted = [alias.name for alias in names]
-        case ast.ImportFrom(module=module, names=names, level=level):
-            if level:
-                here = path.parents[level - 1]
-            start = f"{module}." if module else ""
-            dotted = [*([module] if module else []), *(f"{start}{alias.name}" for alias in names)]
-    for each in dotted:
-        parts = each.split(".")
-        for length in range(1, len(parts) + 1):
-            place = here.joinpath(*parts[:length])
-            for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
-                if file.is_file() and not _is_silent(file):
-                    yield file
-
-
 def _is_silent(path: Path) -> bool:
     return path.is_relative_to(PACKAGE) and _name(path).split(".")[0] in SILENT
 
 
-def _refuse_unfollowed(node: ast.AST, path: Path) -> None:
-    match node:
-        case ast.Import(names=[*names]):
-            used = [alias.name.split(".")[0] for alias in names]
-        case ast.ImportFrom(module=str(module)) if not node.level:
-            used = [module.split(".")[0]]
-        case ast.Name(id=name):
-            used = [name]
-        case _:
-            return
-    if found := set(used).intersection(UNFOLLOWED):
-        raise ValueError(
-            f"{path}, line {node.lineno}: what {found.pop()} runs cannot be followed, so that results could be stale: "
-            "use a plain import"
-        )
+def _is_followed(path: Path, name: str) -> bool:
+    """Whether an edit of what ``name`` of a module means is noticed, or changes no number.
+
+    Of a silent module those are its own functions and classes, not its constants, nor what it has from other modules.
+    Of others all are, but for silent modules that it passes on, and all of a package: it may not import its modules.
+    """
+    if _is_silent(path):
+        return _name(path) != "__init__" and _defined(path.read_text("utf-8")).get(name, False)
+    if name in (*SILENT, PACKAGE.name):
+        return name in _defined(path.read_text("utf-8"))
+    return name != "*" or path.stem != "__init__"
+
+
+def _better(name: str) -> str:
+    """What to write instead of a name that cannot be followed."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not _is_silent(path) and name in _defined(path.read_text("utf-8")):
+            return f"write from {PACKAGE.name}.{_name(path)} import {name}"
+    return f"import what you use of it by name, from a module that is not in SILENT of {__name__}"
+
+
+@cache
+def _defined(text: str) -> dict[str, bool]:
+    """What a module defines, and whether that is a function or a class."""
+    found: dict[str, bool] = {}
+    for node in ast.parse(text).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                found[name] = True
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = False
+    return found
 
 
 # --- what counts ---------------------------------------------------------------------------------
@@ -131,9 +201,15 @@ def _code(value: object) -> Code:
             return ("JoinedStr", *_joined(parts))
         case ast.Constant(value=constant):
             return ("Constant", type(constant).__name__, ascii(constant))
-        case ast.Raise(exc=ast.Call(func=error)) | ast.Raise(exc=error):  # without the message
+        case ast.Raise(exc=ast.Call(func=error, args=given, keywords=named)):
+            kept = [each for each in [*given, *named] if not is_message(each)]
+            return ("Raise", _code(error), _code(kept))
+        case ast.Raise(exc=error):
             return ("Raise", _code(error))
-        case ast.Call(func=ast.Name(id="reading")):  # it only words what goes wrong
+        case ast.Assert(test=test):
+            return ("Assert", _code(test))
+        case ast.Call(func=ast.Name(id="reading"), args=told) if changes_nothing(*told):
+            # It only words what goes wrong.
             return ("reading",)
         case ast.arg(arg=name):
             return ("arg", name)
@@ -170,10 +246,10 @@ def _is_idle(item: object) -> bool:
     match item:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
-        case ast.Expr(value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name))):
-            return name in TELLERS and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(item))
+        case ast.Expr(value=ast.Call() as call):
+            return is_told(call)
         case ast.If(test=test, body=body, orelse=[]):
-            return _is_for_types(test) or (_asks_only(test) and all(map(_is_idle, body)))
+            return _is_for_types(test) or (changes_nothing(test) and all(map(_is_idle, body)))
         case ast.ImportFrom(module=str(module), level=0):
             package, _, name = module.partition(".")
             return package == PACKAGE.name and name.split(".")[0] in SILENT
@@ -183,15 +259,6 @@ def _is_idle(item: object) -> bool:
 
 def _is_for_types(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
-
-
-def _asks_only(test: ast.expr) -> bool:
-    """Whether a condition changes nothing: it names no new value, and calls nothing but whether progress is due."""
-    for node in ast.walk(test):
-        due = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "due"
-        if isinstance(node, ast.NamedExpr | ast.Await | ast.Call) and not due:
-            return False
-    return True
 
 
 def _counted(tree: ast.AST) -> Iterator[ast.AST]:
@@ -205,8 +272,11 @@ def _counted(tree: ast.AST) -> Iterator[ast.AST]:
                 waiting.append(child)
 
 
-def _constants(text: str, wanted: set[str]) -> Code:
+def _constants(path: Path, wanted: set[str]) -> Code:
     """The assignments of the ``wanted`` constants, and of those that they are made from."""
+    text = path.read_text("utf-8")
+    if _module(path, text)[1]:
+        raise ValueError(f"{path} must import no other module of this project: it has constants")
     tree = ast.parse(text)
     assigned = {}
     for node in tree.body:

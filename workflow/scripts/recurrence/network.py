@@ -57,9 +57,10 @@ class Trajectory:
         Raises ``ValueError`` if there is none, as at the first timestep.
         """
         if not 1 <= timestep <= len(self.flows) or layer not in self.flows[timestep - 1]:
-            there = [f"{name} at t = {t}" for t, flow in enumerate(self.flows, 1) for name in flow]
+            there = [(name, t) for t, flow in enumerate(self.flows, 1) for name in flow]
             raise ValueError(
-                f"no recurrent flow to {layer!r} at t = {timestep}: there is {', '.join(there) or 'none'}"
+                f"no recurrent flow to {layer!r} at t = {timestep}: there is "
+                f"{', '.join(f'{name} at t = {t}' for name, t in there) or 'none'}"
             )
         return self.flows[timestep - 1][layer]
 
@@ -226,9 +227,9 @@ class RecurrentNetwork(nn.Module):
         layer, timestep = intervention.layer, intervention.timestep
         reached = {ends(connection)[1] for connection in self.connections}
         if layer not in reached or not FIRST_FLOW <= timestep <= self.timesteps:
-            layers = ", ".join(each for each in LAYERS if each in reached) or "none of its layers"
             raise ValueError(
-                f"no recurrent flow to {layer!r} at t = {timestep}: this network has flow to {layers}, "
+                f"no recurrent flow to {layer!r} at t = {timestep}: this network has flow to "
+                f"{', '.join(each for each in LAYERS if each in reached) or 'none of its layers'}, "
                 f"at t = {FIRST_FLOW} to {self.timesteps}"
             )
         expected = (len(image), *self.shapes[layer])
@@ -365,8 +366,15 @@ def load_network(path: str | Path) -> RecurrentNetwork:
 
     Raises ``ValueError``, naming the file, if it is not such a file, or if its weights do not fit its metadata.
     """
-    damage = (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, ValidationError)
-    with reading(path, "is not a network of this project: {}", *damage):
+    with reading(
+        path,
+        "is not a network of this project: {}",
+        SafetensorError,
+        KeyError,
+        RuntimeError,
+        json.JSONDecodeError,
+        ValidationError,
+    ):
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["provenance"])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

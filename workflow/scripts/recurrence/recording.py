@@ -44,7 +44,7 @@ def recorder(
     ``connections``: whether to record the flow along each connection too. Raises ``OSError`` if the disk is too small.
     """
     shapes = layout(network, connections)
-    require_space(Path(path).parent, bytes_needed(shapes, count), "the recording")
+    require_space(Path(path).parent, bytes_needed(shapes, count))
     with create_hdf5(path, provenance) as file:
         datasets = _create_datasets(file, shapes, count, network.readout.out_features)
         yield Recorder(datasets, network if connections else None)

@@ -92,10 +92,13 @@ def _unread(path: str | Path, error: Exception, wrong: str) -> Exception:
     return OSError(number, f"{path} cannot be read: {reason} (the file itself may be undamaged)")
 
 
-def read_table(path: str | Path, sep: str = ",") -> pd.DataFrame:
-    """Read a CSV written by :func:`write_table`, or a table of Snakemake; raises as :func:`reading` does."""
+def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV written by :func:`write_table`, or a table of Snakemake; raises as :func:`reading` does.
+
+    ``options`` go to pandas.
+    """
     with reading(path, MADE_AGAIN, ValueError):  # pandas raises it for what is no table
-        return pd.read_csv(path, sep=sep)
+        return pd.read_csv(path, **options)
 
 
 def read_benchmark(path: str | Path) -> "pd.Series[float]":
@@ -165,16 +168,16 @@ def write_dataset(
     return dataset
 
 
-def require_space(folder: str | Path, needed: int, what: str) -> None:
-    """Raise ``OSError`` if the disk with ``folder`` has fewer than ``needed`` free bytes for ``what``."""
+def require_space(folder: str | Path, needed: int) -> None:
+    """Raise ``OSError`` if the disk with ``folder`` has fewer than ``needed`` free bytes for a recording."""
     existing = Path(folder).resolve()
     while not existing.exists():
         existing = existing.parent
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise OSError(
-            f"{what} may need {needed / 1e9:.1f} GB in {folder}, but the disk has only {free / 1e9:.1f} GB free: "
-            "free some space, or record fewer scenes (config key record.scenes)"
+            f"the recording may need {needed / 1e9:.1f} GB in {folder}, but the disk has only {free / 1e9:.1f} GB "
+            "free: free some space, or record fewer scenes (config key record.scenes)"
         )
 
 

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from pytorch_optimizer import SOAP
 from torch import Tensor, nn
 
+from recurrence import messages
 from recurrence.configuration.blocks import Training
 from recurrence.devices import resolve_precision, send
 from recurrence.names import LAYERS
@@ -171,7 +172,9 @@ def train(
         if checkpoint:
             state.save(file, finished=iteration == last)
         if progress.due():
-            progress.show(iteration, loss=losses[iteration - 1].item(), **_latest(state.curve))
+            progress.show(
+                iteration, loss=losses[iteration - 1].item(), **messages.latest(state.curve)
+            )
     return pd.DataFrame(state.curve), state.precision
 
 
@@ -246,10 +249,6 @@ def _row(
     }
 
 
-def _latest(curve: list[dict[str, float]]) -> dict[str, float]:
-    return {"validation accuracy": curve[-1]["validation_accuracy"]} if curve else {}
-
-
 def draw(
     paint: Renderer,
     sources: SourceImages,
@@ -300,15 +299,11 @@ def _check_finite(
     network: RecurrentNetwork, losses: Tensor, start: int, stop: int, block: Training
 ) -> None:
     """Check the losses after iteration ``start`` up to ``stop``, and the weights."""
-    finite = losses[start:stop].isfinite()
-    if not finite.all():
-        what, iteration = "loss is", start + int((~finite).int().argmax()) + 1
-    elif not all(weight.isfinite().all() for weight in network.parameters()):
-        what, iteration = "weights are", stop
-    else:
-        return
-    raise DivergedError(
-        f"the {what} not finite at iteration {iteration} (learning rate {learning_rate(iteration, block):.2g}): "
-        "lower training.learning_rate, lengthen training.warmup, set training.clip_norm to 1, or use "
-        "training.precision float32"
-    )
+    lost = ~losses[start:stop].isfinite()
+    if lost.any() or not all(weight.isfinite().all() for weight in network.parameters()):
+        iteration = start + int(lost.int().argmax()) + 1 if lost.any() else stop
+        raise DivergedError(
+            f"the {'loss is' if lost.any() else 'weights are'} not finite at iteration {iteration} (learning rate "
+            f"{learning_rate(iteration, block):.2g}): lower training.learning_rate, lengthen training.warmup, set "
+            "training.clip_norm to 1, or use training.precision float32"
+        )

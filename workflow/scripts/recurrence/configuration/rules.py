@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from recurrence.configuration.blocks import Network
-from recurrence.costs import without_match
+from recurrence.costs import block_of
 from recurrence.names import CANVAS, CUTS, FEEDFORWARD, IMAGE, SAMPLED
 
 FULL_FOLDER = "data"  # where the default run keeps the full data
@@ -95,6 +95,17 @@ def _poses(block: str, renderings: str = "") -> list[tuple[str, Callable[..., ob
             "angle and jitter ({0[angle]} + {0[jitter]}) make half a turn: make them smaller",
         ),
     ]
+
+
+def without_match(interactions: Sequence[str], block: Network) -> list[str]:
+    """Those of ``interactions`` for which :func:`recurrence.costs.block_of` finds no widths."""
+    missing = []
+    for interaction in interactions:
+        try:
+            block_of(interaction, block)
+        except ValueError:
+            missing.append(interaction)
+    return missing
 
 
 # The keys, what their values must not do, and the message about the first key.
