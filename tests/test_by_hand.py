@@ -61,7 +61,9 @@ def test_a_run_has_its_networks_tables_and_categories(run: recurrence.Run) -> No
 def test_what_a_run_lacks_is_refused_with_what_there_is(run: recurrence.Run) -> None:
     with pytest.raises(ValueError, match="no additive network 3: there is multiplicative 1, "):
         run.network("additive", 3)
-    with pytest.raises(ValueError, match="no table 'decode': there is ablation, accuracy, "):
+    with pytest.raises(
+        ValueError, match="no table 'decode': there is ablation, ablation_over_time, accuracy, "
+    ):
         run.table("decode")
     with pytest.raises(FileNotFoundError, match=r"results is not the folder of a run: .*config\.y"):
         recurrence.load(run.folder.parent)
