@@ -121,6 +121,19 @@ def test_the_published_numbers_are_those_of_the_tables() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_page_on_the_recipe_has_the_rates_of_the_presets() -> None:
+    default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))["training"]
+    for preset in ("paper", "weekend", "overnight", "quick"):
+        file = ROOT / "workflow/presets" / f"{preset}.yaml"
+        own = yaml.safe_load(file.read_text("utf-8"))["training"] if file.exists() else {}
+        iterations, rate = ((default | own)[key] for key in ("iterations", "learning_rate"))
+        product = rate * iterations**0.5
+        mantissa, exponent = f"{rate:.1e}".split("e")
+        row = f"`{preset}` | {iterations:,} | {float(mantissa):g}e{int(exponent)} | {product:.2g} |"
+        assert row in text_of(ROOT / "docs/recipe.md"), row
+        assert 0.05 < product < 0.12, preset
+
+
 def test_a_clone_that_converts_line_ends_has_the_same_files(tmp_path: Path) -> None:
     kept = (".gitattributes", "Makefile", ".ci/run", "tests/cluster/slurm.sh", "tests/sample")
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from blocks import SMALL, TRAINING
+from blocks import SMALL
 from recurrence.checkpoints import import_checkpoint
 from recurrence.configuration.blocks import NetworkReadOuts
 from recurrence.datasets import read_idx, write_shards
@@ -31,7 +31,7 @@ from recurrence.storage import (
     reading,
     write_table,
 )
-from recurrence.training import State, make_optimizers
+from recurrence.training import State
 
 READ_OUTS = NetworkReadOuts(
     repeats=1,
@@ -51,7 +51,8 @@ def write_state(path: Path) -> None:
 
 def resume(path: Path) -> None:
     network = RecurrentNetwork("additive", SMALL)
-    State(network, make_optimizers(network, TRAINING), torch.zeros(3), "float32").resume(path)
+    optimizer = torch.optim.Adam(network.parameters())
+    State(network, optimizer, torch.zeros(3), "float32").resume(path)
 
 
 def write_network(path: Path) -> None:

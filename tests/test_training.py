@@ -12,7 +12,6 @@ import torch
 from blocks import SMALL, TRAINING, block_with
 from recurrence import devices, training
 from recurrence.configuration.blocks import Training
-from recurrence.interactions import interactions
 from recurrence.job import Progress
 from recurrence.names import LAYERS
 from recurrence.network import RecurrentNetwork
@@ -65,27 +64,22 @@ def assert_same(one: RecurrentNetwork, other: RecurrentNetwork) -> None:
         assert torch.equal(weight, weights[name]), name
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "killed_at"),
-    [("soap", [1]), ("soap", [3]), ("soap", [11]), ("soap", [2, 5, 9]), ("adam", [2, 5, 9])],
-)
+@pytest.mark.parametrize("killed_at", [[1], [3], [11], [2, 5, 9]])
 def test_a_killed_training_ends_in_the_same_weights(
     sources: SourceImages,
     tmp_path: Path,
-    optimizer: str,
     killed_at: list[int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    block = block_with(TRAINING, optimizer=optimizer)
-    whole, curve = run(sources, tmp_path / "whole.pt", block)
+    whole, curve = run(sources, tmp_path / "whole.pt")
     state, done = tmp_path / "killed.pt", 0
     for iteration in killed_at:
         with pytest.raises(Killed):
-            run(sources, state, block, kill_at=iteration - done)
+            run(sources, state, kill_at=iteration - done)
         done = iteration // 3 * 3  # the last checkpoint
         assert state.exists() == (done > 0)
     capsys.readouterr()
-    again, resumed = run(sources, state, block)
+    again, resumed = run(sources, state)
     assert (f"going on after iteration {done} of 12" in capsys.readouterr().out) == (done > 0)
     assert_same(whole, again)
     columns = ["iteration", "loss", "validation_loss", "validation_accuracy", "learning_rate"]
@@ -130,9 +124,7 @@ def test_the_curve_has_the_size_of_drive_and_flow(sources: SourceImages, interac
 
 
 def test_training_is_adam_on_cross_entropy(sources: SourceImages, tmp_path: Path) -> None:
-    block = TRAINING.model_copy(
-        update={"iterations": 3, "precision": "float32", "clip_norm": None, "optimizer": "adam"}
-    )
+    block = TRAINING.model_copy(update={"iterations": 3, "precision": "float32", "clip_norm": None})
     network, _ = run(sources, tmp_path / "state.pt", block)
     torch.manual_seed(0)
     plain = RecurrentNetwork("multiplicative", SMALL)
@@ -152,31 +144,9 @@ def test_training_is_adam_on_cross_entropy(sources: SourceImages, tmp_path: Path
                 first.mul_(0.9).add_(0.1 * p.grad)
                 second.mul_(0.999).add_(0.001 * p.grad**2)
                 step = (first / (1 - 0.9**i)) / ((second / (1 - 0.999**i)).sqrt() + 1e-8)
-                factor = 0.25 if name.startswith("topdown.fc_to_") else 1.0
-                p -= learning_rate(i, block) * factor * step
+                p -= learning_rate(i, block) * step
     for (name, p), q in zip(network.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=2e-5, rtol=1e-3, msg=name)
-
-
-@pytest.mark.parametrize("interaction", interactions())
-@pytest.mark.parametrize("optimizer", ["soap", "adam"])
-def test_each_weight_has_one_optimizer_and_its_rate(interaction: str, optimizer: str) -> None:
-    network = RecurrentNetwork(interaction, SMALL)
-    made = training.make_optimizers(network, block_with(TRAINING, optimizer=optimizer))
-    of = {
-        weight: (type(each).__name__, group["factor"])
-        for each in made
-        for group in each.param_groups
-        for weight in group["params"]
-    }
-    assert sum(len(g["params"]) for each in made for g in each.param_groups) == len(of)
-    for name, weight in network.named_parameters():
-        from_fc = name.startswith("topdown.fc_to_")
-        large = name == "feedforward.fc.weight" and interaction == "feedforward_parameters"
-        assert large == (max(weight.shape) > 2_048) or from_fc
-        soap = optimizer == "soap" and not (from_fc or large) and name.endswith("weight")
-        assert of.pop(weight) == ("SOAP" if soap else "Adam", 0.25 if from_fc else 1.0), name
-    assert not of
 
 
 def test_training_learns(sources: SourceImages, tmp_path: Path) -> None:

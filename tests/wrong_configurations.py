@@ -60,8 +60,6 @@ ALONE: list[tuple[str, Any, str]] = [
     ("training.batch", 0, "got 0: should be greater than or equal to 1"),
     ("training.batch", -32, "got -32: should be greater than or equal to 1"),
     ("training.learning_rate", 0, "got 0: should be greater than 0"),
-    ("training.fc_topdown_rate", 0, "got 0: should be greater than 0"),
-    ("training.optimizer", "sgd", "got 'sgd': should be 'soap' or 'adam'"),
     ("training.learning_rate", 10, "got 10: should be less than or equal to 1"),
     ("scenes.clutter", 8, "got 8: should be less than or equal to 7"),
     ("network.kernel", 4, "got 4: should be odd"),

@@ -21,7 +21,6 @@ from recurrence.devices import prepare_torch
 from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
-from recurrence.training import make_optimizers
 from recurrence.work import work
 
 DECODING_PASS = 1.3e-3  # seconds for as much decoding as a forward pass is, on one core: the device does not matter
@@ -52,18 +51,17 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[str, float]:
     """Seconds for each job of one network."""
     network = RecurrentNetwork(interaction, config.network).to(device)
-    optimizers = make_optimizers(network, config.training)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     batch, precision = config.training.batch, config.training.precision
     images = torch.rand(batch, 1, CANVAS, CANVAS, device=device)
     categories = torch.randint(CATEGORIES, (batch,), device=device)
 
     def iteration() -> None:
-        network.zero_grad()
+        optimizer.zero_grad()
         with mixed_precision(device, precision):
             logits = network(images).logits
         F.cross_entropy(logits.float(), categories).backward()
-        for optimizer in optimizers:
-            optimizer.step()
+        optimizer.step()
 
     def forward(precision: str) -> float:
         """Seconds for a scene in a forward pass."""

@@ -1,7 +1,7 @@
 """Train one network (paper A.3; docs/experiment.md 3): one loop, scenes made on the fly, exact resume (on CPUs).
 
 Everything random depends only on the seed and the iteration. So the state to resume from is just
-the weights, the optimizers' moments, the iteration, the losses and the curve so far. Its file is not
+the weights, the optimizer's moments, the iteration, the losses and the curve so far. Its file is not
 among the job's outputs, as Snakemake removes those when a job fails. Its name is a hash of all that
 determines the result. The last state is kept, without the moments: if the job is killed after its
 training but before Snakemake knows, nothing is trained again.
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from pytorch_optimizer import SOAP
-from torch import Tensor, nn
+from torch import Tensor
 
 from recurrence import messages
 from recurrence.configuration.blocks import Training
@@ -34,7 +33,6 @@ from recurrence.storage import atomic, reading
 if TYPE_CHECKING:
     from recurrence.job import Progress
 
-LARGEST_SIDE = 2048  # of the matrices that SOAP trains; in the recurrent networks only those from fc to maps are larger
 VALIDATION_BATCH = 100  # scenes
 
 
@@ -77,17 +75,17 @@ class State:
     """A training under way: all that it needs to go on, and the precision that it began in."""
 
     network: RecurrentNetwork
-    optimizers: list[torch.optim.Optimizer]
+    optimizer: torch.optim.Optimizer
     losses: Tensor  # of all iterations, on the device: to read one, the CPU would wait for it
     precision: str
     iteration: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)  # a row for each validation
 
     def save(self, path: Path, finished: bool) -> None:
-        """Write the state; without the optimizers' moments if the training is ``finished``."""
+        """Write the state; without the optimizer's moments if the training is ``finished``."""
         values = {
             "network": self.network.state_dict(),
-            "optimizers": [] if finished else [each.state_dict() for each in self.optimizers],
+            "optimizer": None if finished else self.optimizer.state_dict(),
             "iteration": self.iteration,
             "curve": self.curve,
             "losses": self.losses[: self.iteration].clone(),
@@ -106,8 +104,8 @@ class State:
         with reading(path, "is damaged: delete it, and the training starts anew ({})", Exception):
             saved = torch.load(path, map_location=self.losses.device, weights_only=True)
         self.network.load_state_dict(saved["network"])
-        for optimizer, moments in zip(self.optimizers, saved["optimizers"], strict=False):
-            optimizer.load_state_dict(moments)
+        if saved["optimizer"]:
+            self.optimizer.load_state_dict(saved["optimizer"])
         self.iteration, self.curve = saved["iteration"], saved["curve"]
         self.losses[: self.iteration] = saved["losses"]
         print(f"going on after iteration {self.iteration} of {len(self.losses)}")
@@ -137,9 +135,9 @@ def train(
     """
     network.train()
     device, last = network.device, block.iterations
-    optimizers = make_optimizers(network, block)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     losses, precision = torch.zeros(last, device=device), resolve_precision(block.precision, device)
-    state = State(network, optimizers, losses, precision)
+    state = State(network, optimizer, losses, precision)
     if file.exists():
         state.resume(file)
     print(f"computing in {state.precision} on {device}")
@@ -147,17 +145,15 @@ def train(
     validated, started = state.iteration, time.perf_counter()
 
     for iteration, images, categories in _batches(streams, block, device, state.iteration + 1):
-        for group in (group for each in optimizers for group in each.param_groups):
-            group["lr"] = learning_rate(iteration, block) * group["factor"]
-        network.zero_grad()
+        optimizer.param_groups[0]["lr"] = learning_rate(iteration, block)
+        optimizer.zero_grad()
         with mixed_precision(device, state.precision):
             logits = network(images).logits
         loss = F.cross_entropy(logits.float(), categories)
         loss.backward()
         if block.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(network.parameters(), block.clip_norm)
-        for optimizer in optimizers:
-            optimizer.step()
+        optimizer.step()
         losses[iteration - 1] = loss.detach()
         state.iteration = iteration
 
@@ -176,32 +172,6 @@ def train(
                 iteration, loss=losses[iteration - 1].item(), **messages.latest(state.curve)
             )
     return pd.DataFrame(state.curve), state.precision
-
-
-def make_optimizers(network: RecurrentNetwork, block: Training) -> list[torch.optim.Optimizer]:
-    """One or two optimizers that share the weights of ``network``; each group has its ``factor`` on the learning rate.
-
-    The connections from fc to the maps are too large for SOAP and have a factor of their own (docs/recipe.md).
-    Other matrices with a side of more than :data:`LARGEST_SIDE` are trained by Adam too.
-    """
-    from_fc: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for name, weight in network.named_parameters():
-        (from_fc if name.startswith("topdown.fc_to_") else others).append(weight)
-    small = [w.ndim > 1 and max(w.shape) <= LARGEST_SIDE for w in others]
-    by_soap = [
-        w for w, fits in zip(others, small, strict=True) if fits and block.optimizer == "soap"
-    ]
-    by_adam = [
-        w for w, fits in zip(others, small, strict=True) if not fits or block.optimizer == "adam"
-    ]
-    groups = [(by_adam, 1.0), (from_fc, block.fc_topdown_rate)]
-    adam = [{"params": weights, "factor": factor} for weights, factor in groups if weights]
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(adam, fused=True)]
-    if by_soap:
-        soap = [{"params": by_soap, "factor": 1.0}]
-        optimizers.append(SOAP(soap, weight_decay=0.0))  # otherwise its authors' values
-    return optimizers
 
 
 def _batches(

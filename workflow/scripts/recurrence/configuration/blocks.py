@@ -223,16 +223,10 @@ class Training(Block):
     """Steps of the optimizer. More take longer and, up to the paper's 300,000, give a higher accuracy."""
     batch: Annotated[Scenes, Field(ge=1, le=65536)]
     """Scenes in a step. All scenes are new; none is used twice."""
-    optimizer: Literal["soap", "adam"]
-    """adam, as in the paper; or soap for kernels and matrices, with Adam for biases, for the connections from fc to
-    the maps and for matrices with a side of more than 2,048. SOAP (arXiv 2409.11321) is Adam in a slowly rotating
-    basis. Weights then grow less without need, and short trainings find what the paper's long ones do
-    (docs/recipe.md)."""
     learning_rate: Annotated[float, Field(gt=0, le=1)]
-    """The learning rate at its peak."""
-    fc_topdown_rate: Annotated[float, Field(gt=0, le=10)]
-    """A factor on the learning rate of the connections from fc to the maps (fc_to_input, fc_to_conv1, fc_to_conv2).
-    These have most of the weights, each with little influence."""
+    """The learning rate of Adam at its peak. Take a lower one for more iterations: times their root, it should be 0.05
+    to 0.11. With a higher product, additive networks use the location of objects otherwise than the published ones do
+    (docs/recipe.md)."""
     warmup: Annotated[Iterations, Field(ge=0)]
     """The first iterations, in which the learning rate rises linearly from 0 to its peak. At most
     training.iterations."""
