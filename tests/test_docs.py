@@ -120,7 +120,6 @@ def test_the_published_numbers_are_those_of_the_tables() -> None:
     assert "category {}, location {}, scale {}, orientation {}.".format(*means) in text
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 def test_the_page_on_the_recipe_has_the_rates_of_the_presets() -> None:
     default = yaml.safe_load((ROOT / "config.yaml").read_text("utf-8"))["training"]
     for preset in ("paper", "weekend", "overnight", "quick"):
@@ -134,6 +133,7 @@ def test_the_page_on_the_recipe_has_the_rates_of_the_presets() -> None:
         assert 0.05 < product < 0.12, preset
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 def test_a_clone_that_converts_line_ends_has_the_same_files(tmp_path: Path) -> None:
     kept = (".gitattributes", "Makefile", ".ci/run", "tests/cluster/slurm.sh", "tests/sample")
 
