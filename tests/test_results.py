@@ -51,8 +51,8 @@ def scene_decoding(run: Path) -> str:
 def distance(quantity: str) -> list[str]:
     """The smallest and the largest of each run, and the largest of a published network, of both interactions."""
     table = read_table(RUNS[0] / "distance.csv")
-    largest = table[table["quantity"].eq(quantity)].groupby("interaction", sort=False)
-    published = largest["published_mean_absolute_difference"].first()
+    of_types = table[table["quantity"].eq(quantity)].groupby("interaction", sort=False)
+    published = of_types["published_mean_absolute_difference"].first()
     return [
         *(distance_of(run, quantity) for run in RUNS),
         " and ".join(f"up to {each:.3f}" for each in published),
