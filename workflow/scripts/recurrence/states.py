@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from recurrence.configuration.problems import check, layered
+from recurrence.fingerprints import PACKAGE, fingerprint
 from recurrence.origins import origin
 from recurrence.records import differences
 from recurrence.storage import write_text
 
 KEPT = 3  # states of a network, the newest
+SCRIPT = PACKAGE.parent / "train_network.py"
 
 
 def state_file(folder: Path, shards: Iterable[str | Path], **determinants: Any) -> Path:
@@ -65,15 +67,15 @@ def read_about(state: Path) -> dict[str, Any]:
         return {}
 
 
-def keep_newest(folder: Path, count: int = KEPT) -> list[Path]:
-    """Delete the states in ``folder`` but for the newest ``count``; return those deleted."""
-    deleted = _states(folder)[count:]
-    for state in deleted:
-        state.unlink()
-    for noted in folder.glob("*.json"):
-        if not noted.with_suffix(".pt").exists():
-            noted.unlink()
-    return deleted
+def keep_newest(folder: Path, count: int = KEPT) -> None:
+    """Delete the states in ``folder`` but for the newest ``count``."""
+    for state in _states(folder)[count:]:
+        _delete(state)
+
+
+def _delete(state: Path) -> None:
+    state.unlink()
+    state.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _states(folder: Path) -> list[Path]:
@@ -93,13 +95,7 @@ def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
             continue
         for state in _states(folder):
             about = read_about(state)
-            here = {key: config[key] for key in ("network", "scenes", "training")}
-            here["run"] = {"seed": config["run"]["seed"]}
-            there = {key: about.get(key, {}) for key in ("network", "scenes")}
-            there["training"] = {**about.get("training", {}), **about.get("validation", {})}
-            there["run"] = {"seed": about.get("seed")}
-            known = {block: {k: here[block].get(k) for k in there[block]} for block in there}
-            other = "; ".join(differences(there, known)) or "as configured"
+            other = "; ".join(_departures(about, config)) or "as configured"
             last = about.get("training", {}).get("iterations", "?")
             where = f"{folder.parents[1].name} {folder.parent.name.removeprefix('instance')}"
             yield f"{where}: {state.stem} at iteration {about.get('iteration', '?')} of {last}, {other}"
@@ -107,11 +103,36 @@ def lines(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
         yield f"finished networks: {unneeded}"
 
 
-def clean(run: Path) -> Iterator[str]:
-    """Delete the states of finished networks, and all but the newest of the others; a line for each."""
+def _departures(about: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """What a training that is described in ``about`` has otherwise than ``config`` and today's code, in words."""
+    there = {key: about.get(key, {}) for key in ("network", "scenes")}
+    there["data"] = {**about.get("data", {}), "pair": about.get("pair", {})}
+    there["training"] = {**about.get("training", {}), **about.get("validation", {})}
+    there["run"] = {"seed": about.get("seed")}
+    other = differences(there, _like(there, config))
+    return other if about.get("code") == fingerprint(SCRIPT) else [*other, "made by other code"]
+
+
+def _like(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
+    """The values ``here`` of the keys that are ``there``, in blocks of blocks too."""
+    return {
+        key: _like(value, here.get(key, {})) if isinstance(value, Mapping) else here.get(key)
+        for key, value in there.items()
+    }
+
+
+def clean(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """Delete the states of finished networks, and all but one of each other network; a line for each.
+
+    That one is the newest of those that ``config`` goes on from, or else the newest of all.
+    """
     for folder in sorted(run.glob("*/instance*/.training")):
-        finished = (folder.parent / "model.safetensors").exists()
-        for state in keep_newest(folder, 0 if finished else 1):
+        states = _states(folder)
+        if not (folder.parent / "model.safetensors").exists():
+            states.sort(key=lambda state: bool(_departures(read_about(state), config)))
+            states = states[1:]
+        for state in states:
+            _delete(state)
             yield f"deleted {state}"
 
 
@@ -124,7 +145,7 @@ def main(words: Sequence[str] | None = None) -> None:
     config = check(layered(arguments.files)).plain()
     run = Path("results", config["run"]["name"])
     if arguments.clean:
-        print("\n".join(clean(run)) or "no state to delete")
+        print("\n".join(clean(run, config)) or "no state to delete")
     elif states := list(lines(run, config)):
         print("\nStates of trainings (make clean-states deletes those that are not needed):")
         print("\n".join(f"  {line}" for line in states))
