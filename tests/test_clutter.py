@@ -13,11 +13,14 @@ def test_energy_outside_the_target_by_quadrant() -> None:
     maps = random.random((2, 4, 100, 100)).astype(np.float32)  # timesteps, scenes
     clean = random.random((4, 100, 100)).astype(np.float32) * (random.random((4, 100, 100)) > 0.8)
     horizontal, vertical = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
+    scenes = np.where(clean > 0.5, clean, random.random(clean.shape).astype(np.float32))
+    scenes[3] = clean[3]  # no clutter
     activities = [Activity({"input": torch.from_numpy(each)[:, None]}, {}) for each in maps]
     run = Trajectory(torch.zeros(4, 20), activities, [])
     found = energy_outside(
         run,
-        torch.from_numpy(clean.astype(np.float32))[:, None],
+        torch.from_numpy(scenes)[:, None],
+        torch.from_numpy(clean)[:, None],
         torch.from_numpy(horizontal),
         torch.from_numpy(vertical),
     )
@@ -34,7 +37,7 @@ def test_energy_outside_the_target_by_quadrant() -> None:
                     sums["all"] += energy
                     sums["target" if own else "others"] += energy
             total = (maps[t, scene].astype(float) ** 2).sum()
-            expected = [sums[quadrant] / total for quadrant in QUADRANTS]
+            expected = [sums[quadrant] / total * (scene != 3) for quadrant in QUADRANTS]
             assert found[scene, t].tolist() == pytest.approx(expected, rel=1e-4)
 
 

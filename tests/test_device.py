@@ -45,7 +45,7 @@ def test_passes_stay_on_the_device(interaction: str) -> None:
         known, other = (functional_call(network, weights, (x,)) for x in (images, altered))
         assert known.logits.device == GPU
         where = torch.empty(2, dtype=torch.int64, device=GPU)
-        assert energy_outside(known, images, where, where).device == GPU
+        assert energy_outside(known, altered, images, where, where).device == GPU
         permutations = {
             layer: torch.empty(2, torch.Size(shape).numel(), dtype=torch.long, device=GPU)
             for layer, shape in network.shapes.items()

@@ -65,7 +65,8 @@ def test_recording_equals_the_network(
                     torch.from_numpy(scenes(f"labels/location_{axis}"))
                     for axis in ("horizontal", "vertical")
                 )
-                energy = energy_outside(run, torch.from_numpy(scenes("clean"))[:, None], *place)
+                both = (torch.from_numpy(scenes(name))[:, None] for name in ("scenes", "clean"))
+                energy = energy_outside(run, *both, *place)
                 table = evaluation.clutter.set_index(["quadrant", "timestep"])["energy_outside"]
                 for number, quadrant in enumerate(QUADRANTS):
                     expected = energy[..., number].mean(0)

@@ -18,14 +18,15 @@ Values = npt.NDArray[np.float64]
 
 
 def energy_outside(
-    trajectory: Trajectory, clean: Tensor, horizontal: Tensor, vertical: Tensor
+    trajectory: Trajectory, scenes: Tensor, clean: Tensor, horizontal: Tensor, vertical: Tensor
 ) -> Tensor:
     """The share of the input map's energy (sum of squares) outside the target, (batch, timesteps, 3).
 
     The last axis is :data:`QUADRANTS`: outside the target anywhere, in the target's quadrant, and in the three
-    others, of which the first is the sum. ``horizontal`` and ``vertical`` (batch,) are the target's location.
+    others, of which the first is the sum; 0 in a scene without clutter. ``scenes`` and ``clean``, the targets alone, are
+    images (batch, 1, 100, 100); ``horizontal`` and ``vertical`` (batch,) are the targets' locations.
     """
-    outside = clean <= TARGET_THRESHOLD
+    outside = (clean <= TARGET_THRESHOLD) & (scenes != clean).any((1, 2, 3), keepdim=True)
     half = torch.arange(clean.shape[-1], device=clean.device) >= clean.shape[-1] // 2
     columns = half[None, :] == horizontal[:, None].bool()
     rows = half[None, :] == vertical[:, None].bool()

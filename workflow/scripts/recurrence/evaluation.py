@@ -75,7 +75,7 @@ def evaluate(
             run = network(cluttered)
             recorder.write("cluttered", batch.where, run)
             correct["cluttered"] += int(_right(run, category).sum())
-            shares.append(energy_outside(run, clean, horizontal, vertical).cpu())
+            shares.append(energy_outside(run, cluttered, clean, horizontal, vertical).cpu())
             given.append(torch.stack([category, run.logits.argmax(1)], 1).cpu())
             answers.add(network, run, category)
             ablated.add(cluttered, run, category)

@@ -37,19 +37,24 @@ def _largest_rounded(middle: float, jitter: float) -> int:
 
 
 def _sides(scale: Mapping[str, Any], renderings: Sequence[str]) -> tuple[int, int]:
-    """The smallest and the largest side of objects in pixels (docs/experiment.md 1).
-
-    Compounded targets are scaled by a factor f, and again by small + large - f (docs/experiment.md 5): least where f is
-    extreme, most where it is next to the middle of both classes.
-    """
+    """The smallest and the largest side of objects in pixels (docs/experiment.md 1)."""
     small, large, jitter = scale["small"], scale["large"], scale["jitter"]
     sides = [round(IMAGE * (small - jitter)), _largest_rounded(IMAGE * large, IMAGE * jitter)]
     if "compounded" in renderings:
-        middle = (small + large) / 2
-        inner = (min(small + jitter, middle), max(large - jitter, middle))
-        factors = (small - jitter, *inner, large + jitter)
-        sides += [round(round(IMAGE * f) * (small + large - f)) for f in factors]
+        sides += [*_twice_scaled(small, large, jitter), *_twice_scaled(large, small, jitter)]
     return min(sides), max(sides)
+
+
+def _twice_scaled(middle: float, other: float, jitter: float) -> Iterator[int]:
+    """The extreme sides of targets scaled by a factor f of one class, and by middle + other - f (docs/experiment.md 5).
+
+    The side is rounded after each step, so these are at the ends of the factors that give the same side at first.
+    """
+    low, high = middle - jitter, middle + jitter
+    for side in range(round(IMAGE * low), round(IMAGE * high) + 1):
+        for end in (side - 0.5, side + 0.5):
+            factor = min(max(end / IMAGE, low), high)
+            yield round(side * (middle + other - factor))
 
 
 def _leaves_canvas(scale: Mapping[str, Any], shift: float, renderings: Sequence[str] = ()) -> bool:
