@@ -4,14 +4,16 @@
 
 draws this number of sets of tables for each situation (or those named after the number), number of
 networks and size of the experiment. It prints how often rows of each kind were reproduced, in per cent:
-the mean over rows, and in brackets the lowest and the highest row. docs/statistics.md has these tables.
+the mean over rows, and in brackets the lowest and the highest row; "pattern" is the summary's sentence about the whole
+pattern. docs/statistics.md has these tables.
 
 * published: networks like the published ones, with their means, variances and covariances.
 * nothing: no effect anywhere. Decoding is at chance, importance is 0, clutter stays.
 * limit: all effects, claimed or absent, are exactly as large as the smallest effect that counts.
 * shifted: every published number is off by its margin.
+* rejected: networks like the published ones again, and how often rows are not reproduced.
 
-In the last three, networks differ from each other as the published ones do.
+In the middle three, networks differ from each other as the published ones do.
 """
 
 import sys
@@ -24,15 +26,18 @@ import pandas as pd
 from scipy.stats import binom
 
 from recurrence import claims
+from recurrence.distance import PUBLISHED_SCENES
 from recurrence.names import CHANCE, GROUPS, PUBLISHED_INTERACTIONS
-from recurrence.scorecard import PUBLISHED_SCENES, SMALLEST_ACCURACY, SMALLEST_DECODING, score
+from recurrence.scorecard import SMALLEST_ACCURACY, SMALLEST_DECODING, pattern, score
 from recurrence.statistics import Evidence, Tables, load
-from recurrence.verdicts import REPRODUCED, Spread, agreement
+from recurrence.verdicts import NOT_REPRODUCED, REPRODUCED, Spread, agreement
 
 PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
 ABSENCES = ("e: importance at fc", "e: accuracy lost", "f: additive")  # what no effect fulfils
-SITUATIONS = ("published", "nothing", "limit", "shifted")
+SITUATIONS = ("published", "nothing", "limit", "shifted", "rejected")
 NETWORKS = (1, 2, 5)
+WHOLE = ("pattern", "all cells")
+SENTENCES = ("The pattern is the published one", "The pattern is NOT the published one")
 # Scenes behind one value: of decoding (all repeats), perturbation (all repeats) and accuracy.
 SIZES = {"quick": (400, 200, 2_000), "paper": (2_000, 5_000, 10_000)}
 # Of the scenes, this share is right under one of two perturbations by accident, and as many under the other.
@@ -97,13 +102,13 @@ def read_outs(
         timestep = cells.index.get_level_values("timestep").to_numpy()
         mean = chance + claims.SMALLEST_GROWTH * (timestep == 4)
     if situation == "shifted":
-        theirs = Evidence.of(PUBLISHED, interaction, *PUBLISHED_SCENES)
+        theirs = Evidence.of(PUBLISHED, interaction, *PUBLISHED_SCENES.values())
         variable = cells.index.get_level_values("variable")
         mean = mean - np.where(variable == "category", 0.0, SMALLEST_ACCURACY)
         for row, (source, layer, t, name) in enumerate(cells.index):
             if (source, layer, name) == ("activation", "fc", "category"):
                 number = theirs.decoded(source, layer, name, t)
-                mean[row] -= agreement(number, SMALLEST_DECODING).margin
+                mean[row] -= agreement(number, SMALLEST_DECODING, CHANCE[name]).margin
     return long(cells, interaction, accuracy=counted(mean[:, None] + deviations, scenes, random))
 
 
@@ -122,7 +127,7 @@ def perturbations(
     if situation == "nothing":
         mean = np.zeros(len(cells))
     if situation == "shifted":
-        theirs = Evidence.of(PUBLISHED, interaction, *PUBLISHED_SCENES)
+        theirs = Evidence.of(PUBLISHED, interaction, *PUBLISHED_SCENES.values())
         numbers = [theirs.important(name, GROUPS.get(v, v), t) for name, t, v in cells.index]
         mean = mean - [agreement(each, claims.SMALLEST_IMPORTANCE).margin for each in numbers]
     if situation == "limit":
@@ -228,6 +233,7 @@ def rates(
 ) -> tuple[dict[tuple[str, str], float], dict[str, str]]:
     """The share of ``draws`` in which each row (interaction, quantity) was reproduced, and each row's kind.
 
+    If the situation is ``rejected`` it is the share in which a row was not reproduced.
     The layer, variable or timestep that a row of a claim shows may change with the draw: they count as one row.
     """
     random = np.random.default_rng([seed, SITUATIONS.index(situation), count, len(size)])
@@ -235,13 +241,18 @@ def rates(
     kinds = {}
     for _ in range(draws):
         scored, perturbed, _ = SIZES[size]
-        rows = score(tables(situation, count, size, random), PUBLISHED, scored, perturbed)
+        drawn = tables("published" if situation == "rejected" else situation, count, size, random)
+        rows = score(drawn, PUBLISHED, scored, perturbed)
+        kinds[WHOLE] = "pattern"
+        hits[WHOLE] += pattern(rows).startswith(SENTENCES[situation == "rejected"])
         for _, row in rows.iterrows():
             name = (str(row["interaction"]), str(row["quantity"]).split(" (")[0])
             if row["claim"] in ("c", "numbers"):
                 name = (name[0], str(row["quantity"]))
             name = (f"{row['claim']} {name[0]}", name[1])
-            hits[name] += row["verdict"] == REPRODUCED
+            hits[name] += row["verdict"] == (
+                NOT_REPRODUCED if situation == "rejected" else REPRODUCED
+            )
             kinds[name] = kind(row)
     return {
         name: number / draws
@@ -252,7 +263,7 @@ def rates(
 
 def is_judged(situation: str, kind: str, quantity: str) -> bool:
     """Whether the rows of a kind are false if they come out as reproduced, or right if all is as published."""
-    if situation == "published":
+    if situation in ("published", "rejected"):
         return True
     absent = kind in ABSENCES
     if situation == "nothing":

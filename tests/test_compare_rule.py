@@ -154,6 +154,8 @@ def flat(block: dict[str, Any], within: str = "") -> dict[str, Any]:
         ("key: network.units\nvalues: [64, 64]", "values should be two or more, each once"),
         ("key: network.units\nvalues: [3, 4]\nvalues: [5, 6]", "values: is given twice in "),
         ("key: run.name\nvalues: [a, b]", "run.name only names things"),
+        ("key: run\nvalues: [{seed: 1}, {seed: 2}]", "run is no key in a block, such as net"),
+        ("key: scenes\nvalues: [{clutter: 3}, {clutter: 5}]", "scenes is no key in a block"),
         ("key: network.unit\nvalues: [64, 65]", "did you mean network.units?"),
         ("key: network.timesteps\nvalues: [2, 0]", "depth.yaml, network.timesteps = 0: the conf"),
         ("key: training.cooldown\nvalues: [1, 9000]", "training.iterations (3000): give less"),

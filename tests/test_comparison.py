@@ -48,6 +48,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(results, "base")
     write_run(results, "better", {"training": {"iterations": 4000}}, effect=0.05)
     write_run(results, "longer", {"network": {"timesteps": 6}})
+    write_run(results, "again")
     write_run(results, "reseeded", {"run": {"seed": 9}}, of={"multiplicative 3": 0.1})
     write_run(results, "more", {"run": {"instances": 5}})
     write_run(results, "one", {"run": {"instances": 1}})
@@ -253,7 +254,7 @@ def change_table(folder: Path, name: str, change: Any) -> None:
 @pytest.mark.parametrize(
     ("joined", "said"),
     [
-        ("base+nothing", "there is no run 'nothing' in .* \\(finished runs: base, better, "),
+        ("base+nothing", "there is no run 'nothing' in .* \\(finished runs: again, base, "),
         ("base+", "there is no run ''"),
         ("base+base", "the run base is named twice"),
         ("+".join(f"{n}{'a' * 60}" for n in range(5)), "longer than the 255 bytes"),
@@ -350,6 +351,8 @@ def test_a_key_with_numbers_is_the_axis_if_it_is_the_only_one_that_differs(resul
     assert axis.names == ["timesteps = 4", "timesteps = 6"]
     assert not Axis.of(read(results, "base", "longer", "better")).numeric
     assert not Axis.of(read(results, "base", "opposite")).numeric  # lists are no numbers
+    names = ["base", "longer", "again"]
+    assert Axis.of(read(results, *names)).names == names  # a value twice tells no runs apart
 
 
 def test_figures_show_the_means_of_all_runs(results: Path) -> None:

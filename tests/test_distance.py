@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recurrence.distance import COLUMNS, QUANTITIES, Distance, cells, distances, left_out
+from recurrence.distance import COLUMNS, QUANTITIES, Distance, cells, distances, left_out, reach
 from recurrence.names import PUBLISHED_INTERACTIONS
 from recurrence.statistics import Tables, load
 
@@ -35,6 +35,26 @@ def test_published_networks_left_out_in_turn(quantity: str, interaction: str) ->
         ([one.correlation for one in found], correlations),
     ):
         assert (min(values), max(values)) == pytest.approx(expected, abs=0.6 * digits)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_reach_is_that_of_students_prediction(count: int) -> None:
+    """For each measure the error rate is 5 % / 8; t(1 - 0.00625, 4) is 4.3147."""
+    networks = cells(PUBLISHED.decoding, "decoding", "additive")
+    known = [
+        Distance.between(networks[k], networks[[j for j in networks if j != k]].mean(axis=1))
+        for k in networks
+    ]
+    found = reach(PUBLISHED, "decoding", "additive", count)
+    far = pd.Series([each.difference for each in known])
+    width = 4.3147 * (1 / count + 1 / 5) ** 0.5
+    assert found.farthest.difference == pytest.approx(far.mean() + width * far.std(), rel=1e-4)
+    z = np.arctanh(pd.Series([each.correlation for each in known]))
+    lowest = np.tanh(z.mean() - width * z.std())
+    assert found.farthest.correlation == pytest.approx(lowest, abs=1e-5)
+    mean = networks.mean(axis=1)
+    noise = 0.7979 * ((mean * (1 - mean) / 2_000) ** 0.5).mean()
+    assert found.noise == pytest.approx(noise, rel=0.01)
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [("decoding", 0.044), ("importance", 0.091)])

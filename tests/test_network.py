@@ -231,6 +231,12 @@ def test_a_network_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     save_network(path, network, block_with(SMALL, units=11))
     with pytest.raises(ValueError, match=r"(?s)model\.safetensors .*size mismatch"):
         load_network(path)
+    network.interaction = "divisive"  # a rule of someone else's own
+    save_network(path, network, SMALL)
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors is not .*: no interaction 'divisive'"
+    ):
+        load_network(path)
     path.write_bytes(b"<html>not a network</html>")
     with pytest.raises(ValueError, match=r"model\.safetensors is not a network"):
         load_network(path)

@@ -143,6 +143,20 @@ def test_rounding_keeps_the_stated_precision(bits: int) -> None:
     assert (rounded[-3:] == 0).all()
 
 
+@pytest.mark.parametrize("size", [1e6, float("nan")])
+def test_what_float16_cannot_hold_is_refused_by_its_layer(
+    size: float, scene_files: list[str], tmp_path: Path
+) -> None:
+    network = made("additive")
+    with torch.no_grad():
+        network.feedforward["conv1"].weight.fill_(size)
+    with pytest.raises(
+        ValueError, match=r"has (nan|[\d.e+]+) in clean/activation/conv1: it cannot"
+    ):
+        recorded(network, SceneSet(scene_files, SHARD), tmp_path / "activations.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_disk_that_is_too_small_is_reported_before_the_work(
     scene_files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

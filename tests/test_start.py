@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from recurrence import estimation
+from recurrence.configuration.problems import check, layered
+from recurrence.fingerprints import fingerprint
+from recurrence.states import SCRIPT, note, state_file
 from study import ROOT, TINY, Study, overlay_of
 
 
@@ -63,6 +68,21 @@ def test_the_estimate_counts_what_is_left(finished: Study) -> None:
             result,
         )
         assert f"{left} networks to do" in result
+
+
+def test_the_estimate_counts_from_the_state_of_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(estimation, "jobs", lambda *_: dict.fromkeys(estimation.FILES, 300.0))
+    config = check(layered([ROOT / "config.yaml"]))
+    whole = estimation.remaining(config, torch.device("cpu"))
+    folder = tmp_path / "results/quick/additive/instance2/.training"
+    state = state_file(folder, (), seed=config.run.seed, code=fingerprint(SCRIPT))
+    state.touch()
+    note(state, iteration=config.training.iterations // 3)
+    left = estimation.remaining(config, torch.device("cpu"))
+    assert [a - b for a, b in zip(whole, left, strict=True)] == [0.0] * 6 + [100.0] + [0.0] * 3
 
 
 @pytest.mark.parametrize(

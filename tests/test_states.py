@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from recurrence.fingerprints import fingerprint
-from recurrence.states import KEPT, SCRIPT, clean, keep_newest, lines, main, note, state_file
+from recurrence.states import (
+    KEPT,
+    SCRIPT,
+    clean,
+    keep_newest,
+    lines,
+    main,
+    note,
+    reached,
+    state_file,
+)
 from study import ROOT
 
 BLOCKS: dict[str, Any] = {
@@ -95,6 +105,8 @@ def test_status_tells_the_states_and_clean_deletes_those_not_needed(tmp_path: Pa
         assert line.endswith(f" at iteration 30 of 90, {other}")
     assert fitting.endswith(" at iteration 40 of 90, as configured")
     assert last == "finished networks: 1"
+    assert reached(unfinished.parent, CONFIG) == 40
+    assert reached(tmp_path / "additive/instance3", CONFIG) == 0
     assert len(list(clean(tmp_path, CONFIG))) == len(OTHERS) + 1
     assert list(lines(tmp_path, CONFIG)) == [fitting]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recurrence import terminal
+from recurrence.names import RENDERINGS
 from recurrence.terminal import STOPPED, JobLines
 from recurrence.work import mean_work, work
 from study import Study
@@ -116,6 +117,15 @@ def test_work_is_that_of_the_mean_network() -> None:
     assert feedforward["train_network"] == recurrent["train_network"]  # in passes of its own
     mean = mean_work(BLOCKS | {"run": {"interactions": ["additive", "feedforward"]}})
     assert mean == {rule: (recurrent[rule] + feedforward[rule]) / 2 for rule in recurrent}
+
+
+def test_work_counts_the_altered_copies_of_a_scene() -> None:
+    """Six, and two more if scale and orientation are rendered in both ways."""
+    one, both = (
+        work(BLOCKS | {"perturbation": NUMBERS | {"renderings": names}}, "additive")
+        for names in (RENDERINGS[:1], RENDERINGS)
+    )
+    assert one["perturb_network"] * 8 == both["perturb_network"] * 6
 
 
 def test_no_time_left_is_told_from_jobs_without_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,9 @@ def test_verdicts_by_hand() -> None:
     for mean, verdict in ((0.07, REPRODUCED), (0.055, CANNOT_TELL), (0.03, NOT_REPRODUCED)):
         assert effect.verdict(around(mean), spread) == verdict
     assert effect.verdict(around(0.055), spread, published=0.3) == NOT_REPRODUCED
+    assert effect.verdict(around(0.055), spread, published=0.03) == CANNOT_TELL  # not too large
     assert effect.verdict(around(0.07, error=0.02), spread) == CANNOT_TELL
+    assert effect.verdict(networks(float("inf"), 0.3), spread) == CANNOT_TELL
     nothing = absent(0.05, "")
     for mean, verdict in ((0.03, REPRODUCED), (-0.03, REPRODUCED), (0.045, NOT_REPRODUCED)):
         assert nothing.verdict(around(mean), spread) == verdict
@@ -66,3 +68,6 @@ def test_verdicts_by_hand() -> None:
         assert number.verdict(around(mean), Spread(0.00790569, 4)) == verdict
     assert agreement(around(0.8), 0.05).upper == pytest.approx(0.85)
     assert agreement(networks(0.0, 0.2, 0.4), 0.05).lower == pytest.approx(0.0)
+    near = agreement(around(0.53), 0.05, chance=0.5)
+    assert (near.lower, near.upper) == pytest.approx((0.5, 0.56)) and not near.absence
+    assert agreement(around(0.03), 0.05).absence and not agreement(around(0.8), 0.05).absence

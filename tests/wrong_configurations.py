@@ -241,10 +241,6 @@ TOGETHER: list[tuple[dict[str, Any], str]] = [
         {"decoding.scene_repeats": 101},
         "scenes.shard: decoding.scene_repeats x decoding.scenes (101 x 1000) are mo",
     ),
-    (
-        {"figures.examples": 12, "scenes.shard": 11},
-        "figures.examples: 12 are more than record.scenes (1000) or scenes.shard (1",
-    ),
     ({"scenes.scale.small": 1.5}, "scenes.scale: small (1.5) is not less than large (1.5)"),
     (
         {"perturbation.scale.large": 0.8},

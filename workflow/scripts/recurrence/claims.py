@@ -10,6 +10,7 @@ from dataclasses import replace
 from recurrence.names import AUXILIARY, CHANCE, LAYERS, PERTURBED_VARIABLES
 from recurrence.statistics import Evidence, Measurement, average
 from recurrence.verdicts import (
+    NOT_REPRODUCED,
     REPRODUCED,
     UNPUBLISHED,
     Case,
@@ -66,7 +67,7 @@ def _decodable(case: Case, claim: str, source: str) -> Checks:
             e.auxiliary(source, [layer], last) - e.auxiliary(source, [layer], first)
             for e in (case.ours, case.published)
         )
-        if last > first and ours.sample.size:
+        if last > first:
             rule = above(
                 SMALLEST_GROWTH,
                 "The mean over location, scale and orientation grows from the first to the "
@@ -79,7 +80,10 @@ def _decodable(case: Case, claim: str, source: str) -> Checks:
 
 
 def _weakest(case: Case, claim: str, source: str, layer: str) -> Check | None:
-    """The decoder of a layer that is least above chance. If it is above chance, all of them are."""
+    """The decoder of a layer that is least above chance. If it is above chance, all of them are.
+
+    One that is certainly below chance comes first, then one that the run lacks.
+    """
     checks = []
     for variable in AUXILIARY:
         rule = above(
@@ -93,9 +97,14 @@ def _weakest(case: Case, claim: str, source: str, layer: str) -> Check | None:
             )
             name = source.replace("_", " ")
             quantity = f"lowest auxiliary decoding, {layer} {name} ({variable}, t = {t})"
-            if ours.sample.size:
+            if published.sample.size:
                 checks.append(Check(claim, quantity, rule, ours, published))
-    return min(checks, key=lambda check: check.interval.low, default=None)
+
+    def order(check: Check) -> tuple[bool, bool, float]:
+        known = check.ours.sample.size > 0
+        return not (known and check.interval.high < check.rule.lower), known, check.interval.low
+
+    return min(checks, key=order, default=None)
 
 
 def claim_a(case: Case) -> Checks:
@@ -136,18 +145,19 @@ def claim_d(case: Case) -> Checks:
     )
     for layer in ("conv1", "conv2"):
         for variable in PERTURBED_VARIABLES:
-            checks, published_pass = [], False
-            for t in timesteps:
-                ours, published = (
-                    e.important(layer, variable, t) for e in (case.ours, case.published)
-                )
-                spread = Spread.between(published.sample)
-                published_pass |= rule.verdict(published, spread) == REPRODUCED
+            ours, published = (
+                {t: e.important(layer, variable, t) for t in timesteps}
+                for e in (case.ours, case.published)
+            )
+            passes = any(
+                rule.verdict(each, Spread.between(each.sample)) == REPRODUCED
+                for each in published.values()
+            )
+            there = {t: each for t, each in ours.items() if each.sample.size}
+            if there and passes:
+                t, theirs = (max(some, key=lambda t: some[t].mean) for some in (there, published))
                 quantity = f"strongest {variable} importance, {layer} (t = {t})"
-                if ours.sample.size:
-                    checks.append(Check("d", quantity, rule, ours, published))
-            if checks and published_pass:
-                yield max(checks, key=lambda check: check.ours.mean)
+                yield Check("d", quantity, rule, ours[t], published[theirs])
 
 
 def claim_e(case: Case) -> Checks:
@@ -155,7 +165,8 @@ def claim_e(case: Case) -> Checks:
     rule = absent(
         SMALLEST_IMPORTANCE,
         f"Every importance at fc is between -{SMALLEST_IMPORTANCE} and {SMALLEST_IMPORTANCE} "
-        "(equivalence test); the one that comes closest to a limit is shown.",
+        "(equivalence test); the one that comes closest to a limit is shown. If one is not, the intervals allow for "
+        "the choice among all (Bonferroni).",
     )
     checks = []
     for layer, t, variable in case.ours.importance.index:
@@ -163,10 +174,15 @@ def claim_e(case: Case) -> Checks:
         if layer == "fc" and published.sample.size and ours.sample.size:
             quantity = f"importance at fc ({variable.replace('_', ' ')}, t = {t})"
             checks.append(Check("e", quantity, rule, ours, published))
+    if any(check.verdict != REPRODUCED for check in checks):
+        corrected = replace(rule, tests=len(checks))
+        checks = [replace(check, rule=corrected) for check in checks]
+
+    def order(check: Check) -> tuple[bool, float]:
+        return check.verdict == NOT_REPRODUCED, max(-check.interval.low, check.interval.high)
+
     if checks:
-        verdicts = tuple(check.verdict for check in checks)
-        shown = max(checks, key=lambda check: max(-check.interval.low, check.interval.high))
-        yield replace(shown, others=verdicts)
+        yield max(checks, key=order)
     if case.ours.loss.sample.size:
         rule = absent(
             SMALLEST_LOSS,
@@ -190,12 +206,12 @@ def claim_f(case: Case) -> Checks:
     if case.interaction == "additive":
         comparable = SMALLEST_REDUCTION
         if case.other is not None and last in case.other.clutter.index:
-            other = Interval.of(case.other.clutter_left(last), CLUTTER_SPREAD)
-            comparable = max(comparable, (1 - other.high) / 2)
+            least = 1 - Interval.of(case.other.clutter_left(last), CLUTTER_SPREAD).high
+            if least > SMALLEST_REDUCTION:
+                comparable = least / 2
         rule = Rule(
-            f"Clutter is reduced by less than {SMALLEST_REDUCTION:g}, or by less than half of what "
-            "the multiplicative networks reduce it by at least. (The paper shows pictures, no "
-            "number.)",
+            "Clutter is reduced by less than half of what the multiplicative networks reduce it by at least; by less "
+            f"than {SMALLEST_REDUCTION:g} if these do not, or are not there. (The paper shows pictures, no number.)",
             lower=1 - comparable,
             absence=True,
         )

@@ -23,8 +23,8 @@ def energy_outside(
     """The share of the input map's energy (sum of squares) outside the target, (batch, timesteps, 3).
 
     The last axis is :data:`QUADRANTS`: outside the target anywhere, in the target's quadrant, and in the three
-    others, of which the first is the sum; 0 in a scene without clutter. ``scenes`` and ``clean``, the targets alone, are
-    images (batch, 1, 100, 100); ``horizontal`` and ``vertical`` (batch,) are the targets' locations.
+    others, of which the first is the sum; 0 in a scene without clutter. ``scenes`` and ``clean`` (the targets alone)
+    are images (batch, 1, 100, 100); ``horizontal`` and ``vertical`` (batch,) are the targets' locations.
     """
     outside = (clean <= TARGET_THRESHOLD) & (scenes != clean).any((1, 2, 3), keepdim=True)
     half = torch.arange(clean.shape[-1], device=clean.device) >= clean.shape[-1] // 2

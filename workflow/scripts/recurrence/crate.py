@@ -90,7 +90,10 @@ def described(
     steps = _steps(crate, workflow, made, entities)
     actions = list(_job_actions(crate, made, entities))
     results = [entity for path, entity in entities.items() if path.startswith(f"results/{run}/")]
-    about = {"name": f"The run {run}", "description": "All jobs, from the source images on."}
+    about = {
+        "name": f"The run {run}",
+        "description": "The run's jobs. Its source images and test scenes were made before.",
+    }
     about |= {"actionStatus": DONE, **_times(made)}
     whole = crate.add_action(workflow, "#run", entities["config.yaml"], results, about)
     controls = [

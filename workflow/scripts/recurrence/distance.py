@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from recurrence.names import ALL, PUBLISHED_INTERACTIONS
 from recurrence.statistics import CELL, Tables, pooled_errors, repeats, select
@@ -31,6 +32,11 @@ VALUES = {"decoding": "accuracy", "importance": "functional_importance"}
 MEAN_DEVIATE = float(np.sqrt(2 / np.pi))
 # A network is not judged if chance alone moves it by more than this share of the published range.
 TOLERABLE_NOISE = 0.5
+# The test scenes behind a published decoding accuracy and importance, which are means of all repeats.
+PUBLISHED_SCENES = {"decoding": 2_000, "importance": 5_000}
+# How often networks like the published ones may be called too far away, in any of 2 x 2 x 2 tests: of difference and
+# correlation, for each quantity and interaction.
+FALSE_ALARM, TESTS = 0.05, 8
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,34 @@ def left_out(published: pd.DataFrame) -> list[Distance]:
     ]
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far away the mean of further networks of the published kind can be, and the ``noise`` in it."""
+
+    farthest: Distance
+    noise: float
+
+
+def reach(published: Tables, quantity: str, interaction: str, networks: int) -> Reach:
+    """Student's prediction limits for the mean of so many ``networks``, from the published ones left out in turn.
+
+    Those of the correlation are for Fisher's z. ``noise`` is as in :func:`distances`.
+    """
+    table = _table(published, quantity)
+    reference = cells(table, quantity, interaction)
+    known = left_out(reference)
+    level = 1 - FALSE_ALARM / TESTS
+    width = stdtrit(len(known) - 1, level) * np.sqrt(1 / networks + 1 / len(known))
+    differences = np.array([each.difference for each in known])
+    z = np.arctanh([each.correlation for each in known])
+    farthest = Distance(
+        float(differences.mean() + width * differences.std(ddof=1)),
+        float(np.tanh(z.mean() - width * z.std(ddof=1))),
+    )
+    errors = _errors(table, quantity, interaction, PUBLISHED_SCENES[quantity])
+    return Reach(farthest, MEAN_DEVIATE * float(errors.to_numpy().mean()))
+
+
 def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> pd.DataFrame:
     """Make distance.csv: a row for each network and quantity, with the columns :data:`COLUMNS`.
 
@@ -76,17 +110,17 @@ def distances(ours: Tables, published: Tables, scored: int, perturbed: int) -> p
     the noise is more than :data:`TOLERABLE_NOISE` of the published distance, if a published cell
     is missing, or if only the correlation could tell and there is none, as all values are equal.
     """
-    tables = {
-        "decoding": (ours.decoding, published.decoding, scored),
-        "importance": (ours.perturbation, published.perturbation, perturbed),
-    }
     rows = [
         row
-        for quantity, (table, reference, scenes) in tables.items()
+        for quantity, scenes in zip(QUANTITIES, (scored, perturbed), strict=True)
         for interaction in PUBLISHED_INTERACTIONS
-        for row in _distances(table, reference, quantity, interaction, scenes)
+        for row in _distances(ours, published, quantity, interaction, scenes)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _table(tables: Tables, quantity: str) -> pd.DataFrame:
+    return tables.decoding if quantity == "decoding" else tables.perturbation
 
 
 def _rows(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
@@ -95,14 +129,15 @@ def _rows(table: pd.DataFrame, quantity: str, interaction: str) -> pd.DataFrame:
 
 
 def _distances(
-    ours: pd.DataFrame, published: pd.DataFrame, quantity: str, interaction: str, scenes: int
+    ours: Tables, published: Tables, quantity: str, interaction: str, scenes: int
 ) -> list[dict[str, object]]:
-    reference = cells(published, quantity, interaction)
+    table = _table(ours, quantity)
+    reference = cells(_table(published, quantity), quantity, interaction)
     mean = reference.mean(axis=1)
-    networks = cells(ours, quantity, interaction)
+    networks = cells(table, quantity, interaction)
     networks = networks[networks.index.isin(reference.index)]
     worst = left_out(reference.loc[networks.index]) if len(networks) else []
-    errors = _errors(ours, quantity, interaction, scenes) if len(networks) else pd.DataFrame()
+    errors = _errors(table, quantity, interaction, scenes) if len(networks) else pd.DataFrame()
     rows = []
     for instance in networks:
         network = networks[instance].dropna()

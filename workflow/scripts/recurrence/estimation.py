@@ -21,6 +21,7 @@ from recurrence.devices import prepare_torch
 from recurrence.job import duration
 from recurrence.names import CANVAS, CATEGORIES
 from recurrence.network import RecurrentNetwork, mixed_precision
+from recurrence.states import reached
 from recurrence.work import work
 
 DECODING_PASS = 1.3e-3  # seconds for as much decoding as a forward pass is, on one core: the device does not matter
@@ -84,14 +85,17 @@ def jobs(interaction: str, config: Configuration, device: torch.device) -> dict[
 
 
 def remaining(config: Configuration, device: torch.device) -> list[float]:
-    """Seconds left for each network, by the files that are missing in its folder."""
-    run, left = config.run, []
+    """Seconds left for each network, by the files that are missing in its folder and the state of its training."""
+    run, plain, left = config.run, config.plain(), []
     for interaction in run.interactions:
         folder = Path("results", run.name, interaction)
         folders = [folder / f"instance{instance}" for instance in range(1, run.instances + 1)]
         missing = [[job for job, file in FILES.items() if not (f / file).exists()] for f in folders]
         cost = jobs(interaction, config, device) if any(missing) else {}
-        left += [sum(cost[job] + JOB for job in each) for each in missing]
+        for place, each in zip(folders, missing, strict=True):
+            left.append(sum(cost[job] + JOB for job in each))
+            if "train" in each:
+                left[-1] -= cost["train"] * reached(place, plain) / config.training.iterations
     return left
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recurrence.names import PUBLISHED_INTERACTIONS
+from recurrence.names import CANDIDATES, PUBLISHED_INTERACTIONS
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ SHOWN_SCENES = (
     "input map's energy outside the target at the last timestep, relative to t = 1; mean over both networks."
 )
 SHOWN_PERTURBATION = (
-    "The scene is the first of 50 scenes of the perturbation experiment that the first network names correctly "
-    "undisturbed and under the control, but not under the systematic perturbation. An orange frame marks the target, a "
-    "red one the map to which the replaced flow goes. Conv1 and flow: mean over channels."
+    f"The scene is the first of {CANDIDATES} scenes of the perturbation experiment that the first network names "
+    "correctly undisturbed and under the control, but not under the systematic perturbation. An orange frame marks the "
+    "target, a red one the map to which the replaced flow goes. Conv1 and flow: mean over channels."
 )
 
 FIGURES = {

@@ -14,7 +14,7 @@ CLASSES = 10  # of each dataset
 CATEGORIES = 2 * CLASSES  # 0-9 of the first dataset, 10-19 of the second
 IMAGE = 28  # pixels, side of a source image
 CANVAS = 100  # pixels, side of a scene
-CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled
+CANDIDATES = 50  # scenes of the perturbation experiment to search for an example
 POOL = 3  # pixels, size and stride of the max-pooling
 
 # The alterations of a scene's target in the perturbation experiment.

@@ -374,6 +374,7 @@ def load_network(path: str | Path) -> RecurrentNetwork:
         RuntimeError,
         json.JSONDecodeError,
         ValidationError,
+        ValueError,  # an interaction that is not in this code
     ):
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["provenance"])

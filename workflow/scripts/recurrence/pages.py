@@ -62,17 +62,16 @@ class Picture:
     alt: str
 
 
-def environment(folder: Path) -> jinja2.Environment:
-    """The templates in ``folder``, with the filter ``number``."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+def filled(template: Path, **values: Any) -> str:
+    """A page as HTML text: a template with ``values`` for its names."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.filters["number"] = number
-    return made
+    return templates.get_template(template.name).render(**values)
 
 
 def picture(path: Path, alt: str) -> Picture:

@@ -20,7 +20,7 @@ from torch import Tensor
 from recurrence.configuration.blocks import Perturbation
 from recurrence.connections import fixed_parameters
 from recurrence.devices import send
-from recurrence.names import ALL, ALTERATIONS, CANVAS, LAYERS, RENDERED_TWICE
+from recurrence.names import ALL, ALTERATIONS, CANDIDATES, CANVAS, LAYERS, RENDERED_TWICE
 from recurrence.network import Intervention, RecurrentNetwork, Trajectory, mixed_precision, total
 from recurrence.renderers import Renderer, renderer
 from recurrence.scenes import Recipe, SceneDistribution, SourceImages, alter, sample
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from recurrence.job import Progress
 
 BATCH = 25  # scenes
-CANDIDATES = 50  # scenes to search for an example
 EXAMPLE = ("location_horizontal", "input", 3)  # variable, layer and timestep of figures 4A and 4B
 CELL = ["rendering", "layer", "timestep", "variable", "connection"]
 ACCURACIES = [f"accuracy_{kind}" for kind in ("original", "systematic", "control")]

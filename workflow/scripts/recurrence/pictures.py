@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from recurrence.categories import read_names
 from recurrence.configuration.blocks import Figures
 from recurrence.diagrams import WIDTH, Files, lacking, notice
-from recurrence.names import GROUPS
+from recurrence.names import CANDIDATES, GROUPS
 from recurrence.plotting import ORANGE, VERMILION
 from recurrence.storage import open_hdf5
 
@@ -231,7 +231,7 @@ def _time_heads(row: Sequence[Axes]) -> None:
 
 MISSING = {
     "flow": "The networks of this run lack the recurrent flow of this example.",
-    "scene": "In none of the first 50 scenes of the perturbation experiment does this perturbation\n"
+    "scene": f"In none of the first {CANDIDATES} scenes of the perturbation experiment does this perturbation\n"
     "make a right answer of the first network wrong while its control does not.",
 }
 
@@ -251,7 +251,7 @@ class Perturbed:
         """Read the undisturbed run and that of ``kind``; a text that says why if there is no example."""
         with open_hdf5(path) as file:
             if "original" not in file:
-                return MISSING[_text(file.attrs["missing"])]
+                return MISSING[str(file.attrs["missing"])]
             runs = ("original", kind)
             return cls(
                 dict(file.attrs),
@@ -270,7 +270,7 @@ def perturbation_example(files: Files, block: Figures, interaction: str, kind: s
     if isinstance(example, str):
         return notice(example)
     facts, timesteps = example.facts, len(example.input[0])
-    layer, timestep = _text(facts["layer"]), int(facts["timestep"])
+    layer, timestep = str(facts["layer"]), int(facts["timestep"])
     limit = float(max(np.quantile(np.abs(flow), 0.995) for flow in example.flows)) or 1.0
     strongest = float(max(np.quantile(maps, 0.999) for maps in example.conv1)) or 1.0
     figure, [tiles] = _tiles(4, timesteps + 2, left=0.42, top=0.36, below=0.2)
@@ -289,7 +289,7 @@ def perturbation_example(files: Files, block: Figures, interaction: str, kind: s
         _foot(lower[-2], f"answer: {answer} ({verdict})")
     place = [int(facts[f"location_{axis}"]) for axis in ("horizontal", "vertical")]
     mark_target(tiles[0][0], *place)
-    variable = _text(facts["variable"])
+    variable = str(facts["variable"])
     if variable.startswith("location"):
         place[variable == "location_vertical"] ^= 1
     mark_target(tiles[2][0], *place)
@@ -333,7 +333,3 @@ def _bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:
     bar.outline.set_linewidth(0.5)
     bar.ax.tick_params(labelsize=6, length=2)
     bar.set_label(label, fontsize=6.5)
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -28,6 +28,7 @@ CHUNK = 25  # scenes
 # Bits of mantissa that are kept. A value's rounding error is at most 1.6 % (activations) or 6.3 % (flow), independent
 # of other values. Flow is most of a recording. Decoding accuracies change by 0.003 on average (docs/performance.md).
 MANTISSA = {"activation": 5, "recurrent_flow": 3}
+LARGEST = 2**15  # rounded up, larger numbers could be infinite in float16
 AXES = {1: ("unit",), 3: ("channel", "row", "column")}  # by their number
 
 
@@ -67,11 +68,19 @@ class Recorder:
             self._datasets[f"labels/{variable}"][batch.where] = values
 
     def write(self, image: str, where: slice, trajectory: Trajectory) -> None:
-        """Write the trajectory of the scenes ``where``; ``image`` is cluttered, or clean (recorded without flow)."""
+        """Write the trajectory of the scenes ``where``; ``image`` is cluttered, or clean (recorded without flow).
+
+        Raises ``ValueError`` that names the layer if a value is not a number, or larger than :data:`LARGEST`.
+        """
         group = "" if image == "cluttered" else f"{image}/"
 
         def put(path: str, step: int, values: Tensor) -> None:
             if dataset := self._datasets.get(group + path):
+                largest = float(values.abs().max())
+                if not largest <= LARGEST:  # or it is not a number
+                    raise ValueError(
+                        f"this network has {largest:g} in {group + path}: it cannot be recorded, at most {LARGEST} can"
+                    )
                 dataset[where, step] = round_mantissa(values, MANTISSA[_quantity(path)])
 
         self._datasets[f"{group}logits"][where] = trajectory.logits.float().cpu().numpy()

@@ -200,7 +200,7 @@ def layout(recipe: Recipe) -> Layout:
     if corner.min() < 0 or (corner + side[..., None]).max() > CANVAS:
         raise ValueError(
             f"an object of up to {side.max()} pixels leaves the {CANVAS} x {CANVAS} canvas: "
-            "make scenes.scale.large, its jitter or scenes.location.jitter smaller"
+            "make scale.large, scale.jitter or location.jitter of scenes or perturbation smaller"
         )
     code, which = np.unique(zoomed * CANVAS + side, return_inverse=True)
     sizes = [divmod(pair, CANVAS) for pair in code.tolist()]

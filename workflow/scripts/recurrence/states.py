@@ -121,6 +121,12 @@ def _like(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def reached(network: Path, config: Mapping[str, Any]) -> int:
+    """The iteration from which the training of an unfinished network, by its folder, goes on; 0 is the start."""
+    known = map(read_about, _states(network / ".training"))
+    return max((each["iteration"] for each in known if not _departures(each, config)), default=0)
+
+
 def clean(run: Path, config: Mapping[str, Any]) -> Iterator[str]:
     """Delete the states of finished networks, and all but one of each other network; a line for each.
 

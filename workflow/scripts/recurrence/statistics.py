@@ -237,6 +237,7 @@ class Evidence:
         """
         accuracy = select(tables.accuracy, interaction=interaction, image="cluttered")
         decoding = select(tables.decoding, interaction=interaction, image="cluttered")
+        decoding = decoding[~decoding["variable"].isin(_halves(decoding["variable"]))]
         perturbation = published_rendering(select(tables.perturbation, interaction=interaction))
         halves = perturbation[perturbation["variable"].str.startswith("category_")]
         grouped = per_instance(perturbation, CELL, "functional_importance")
@@ -300,6 +301,13 @@ def row_of(frame: pd.DataFrame, key: tuple[str | int, ...] | int) -> Values:
     if key not in frame.index:
         return np.full(max(1, frame.shape[1]), np.nan)
     return np.asarray(frame.to_numpy(dtype=np.float64)[frame.index.get_loc(key)])
+
+
+def _halves(variables: "pd.Series[str]") -> set[str]:
+    """The variables whose group is not complete: one axis is no location."""
+    present = set(variables)
+    incomplete = {group for variable, group in GROUPS.items() if variable not in present}
+    return {variable for variable in present if GROUPS.get(variable) in incomplete}
 
 
 def repeats(frame: pd.DataFrame) -> int:

@@ -40,6 +40,8 @@ def runs(file: Path, configs: Sequence[Path]) -> Iterator[tuple[str, dict[str, A
         )
     if len(values) < 2 or any(value in values[:number] for number, value in enumerate(values)):
         raise ConfigurationError(f"{file}: values should be two or more, each once")
+    if "." not in key:
+        raise ConfigurationError(f"{file}: {key} is no key in a block, such as network.timesteps")
     if key in NAMING:
         raise ConfigurationError(f"{file}: {key} only names things: choose another key")
     start = f"{check(base, configs).run.name}-{file.stem}"

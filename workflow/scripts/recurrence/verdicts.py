@@ -54,16 +54,25 @@ class Interval:
         Fewer networks than :data:`FEW` do not show how much they differ, so their variance is pooled
         with that of ``spread``. If the best of several ``tests`` is used, they share the 5 %
         (Bonferroni). With ``others`` it is the interval of the difference from a mean over so many
-        published networks, placed around ours; both variances are pooled.
+        published networks, placed around ours; both variances are pooled. Without a finite mean it is nan.
         """
         sample = ours.sample
+        if not np.isfinite(ours.mean):
+            return cls(float("nan"), float("nan"), float("nan"))
         prior = spread.freedom if others or sample.size < FEW else 0
         freedom = prior + sample.size - 1
         squares = prior * spread.deviation**2 + ((sample - sample.mean()) ** 2).sum()
-        level = 1 - (1 - CONFIDENCE) / 2 / tests
         networks = np.sqrt(squares / freedom * (1 / sample.size + (1 / others if others else 0)))
-        half = float(np.hypot(stdtrit(freedom, level) * networks, ndtri(level) * ours.error))
-        return cls(ours.mean, ours.mean - half, ours.mean + half)
+        return cls.around(ours.mean, networks, freedom, ours.error, tests)
+
+    @classmethod
+    def around(
+        cls, mean: float, networks: float, freedom: float, scenes: float, tests: int = 1
+    ) -> "Interval":
+        """Student's interval from the standard error over ``networks``, widened by that over test ``scenes``."""
+        level = 1 - (1 - CONFIDENCE) / 2 / tests
+        half = float(np.hypot(stdtrit(freedom, level) * networks, ndtri(level) * scenes))
+        return cls(mean, mean - half, mean + half)
 
 
 @dataclass(frozen=True)
@@ -96,18 +105,18 @@ class Rule:
 
         Reproduced: the interval lies between the limits. Not reproduced: it does not, and it either
         lies beyond a limit or does not include the expected value. Expected is the middle of two
-        limits (no effect, or the published value), or ``published`` if there is only one limit.
+        limits (no effect, or the published value); a value that needs only be large should reach ``published``.
         Otherwise the test cannot tell.
         """
-        if not ours.sample.size or not np.isfinite(ours.error):
+        if not np.isfinite([ours.mean, ours.error]).all():
             return CANNOT_TELL
         interval = self.interval(ours, spread)
         if not (interval.low <= self.lower or interval.high >= self.upper):
             return REPRODUCED
-        middle = (self.lower + self.upper) / 2
+        middle = (self.lower + self.upper) / 2  # nan with one limit
         expected = published if np.isnan(middle) else middle
         short = interval.high < self.lower or interval.high < expected
-        beyond = interval.low > self.upper or interval.low > expected
+        beyond = interval.low > self.upper or interval.low > middle
         return NOT_REPRODUCED if short or beyond else CANNOT_TELL
 
 
@@ -121,22 +130,24 @@ def absent(limit: float, criterion: str) -> Rule:
     return Rule(criterion, lower=-limit, upper=limit, absence=True)
 
 
-def agreement(published: Measurement, smallest: float) -> Rule:
+def agreement(published: Measurement, smallest: float, chance: float | None = None) -> Rule:
     """An equivalence test for a published number.
 
-    The margin is the ``smallest`` difference that counts or, if the published networks differ much,
-    :data:`REACH` of their standard deviations. It is at most the published value, so that no effect
-    never agrees with an effect.
+    The margin is the ``smallest`` difference that counts or, if the published networks differ much, :data:`REACH` of
+    their standard deviations. It is at most the published effect, the distance to ``chance``, so that no effect never
+    agrees with an effect. Without chance that is 0, and a smaller number than ``smallest`` is no effect.
     """
     mean, deviation = published.mean, Spread.between(published.sample).deviation
-    margin = max(smallest, min(REACH * deviation, abs(mean)))
+    effect = abs(mean - (chance or 0.0))
+    absence = chance is None and effect < smallest
+    margin = smallest if absence else min(max(smallest, REACH * deviation), effect)
     return Rule(
         f"Ours and the published mean differ by less than a margin: {smallest:g}, or {REACH:g} "
         "standard deviations of the published networks where that is more, but no more than the "
-        "published value. The interval is that of the difference, around ours.",
+        "published effect. The interval is that of the difference, around ours.",
         lower=mean - margin,
         upper=mean + margin,
-        absence=abs(mean) < smallest,
+        absence=absence,
         others=published.sample.size,
     )
 

@@ -6,13 +6,13 @@ These are measured, with all that a job does besides the passes. Imports nothing
 from collections.abc import Mapping
 from typing import Any
 
-from recurrence.names import FEEDFORWARD
+from recurrence.names import ALTERATIONS, FEEDFORWARD, RENDERED_TWICE
 
 TRAINING = 4  # a scene in training
 RECORDING = 4.5  # a test scene
 ABLATION = 7.5  # a test scene, in recurrent networks
 DECODING = 24  # a scene in a repeat, all features and variables
-PERTURBATION = 45  # a scene in a repeat and rendering
+PERTURBATION = 11  # an altered copy of a scene in a repeat
 # How many times as long it takes with single connections.
 DECODING_CONNECTIONS = 1.9
 PERTURBATION_CONNECTIONS = 3.0
@@ -27,7 +27,8 @@ def mean_work(config: Mapping[str, Any]) -> dict[str, float]:
 def work(config: Mapping[str, Any], interaction: str) -> dict[str, float]:
     """The work of each job of one network, by rule."""
     training, decoding, perturbation = (config[b] for b in ("training", "decoding", "perturbation"))
-    altered = perturbation["repeats"] * perturbation["scenes"] * len(perturbation["renderings"])
+    copies = len(ALTERATIONS) + (len(perturbation["renderings"]) - 1) * len(RENDERED_TWICE)
+    altered = perturbation["repeats"] * perturbation["scenes"] * copies
     decoded = decoding["repeats"] * decoding["scenes"]
     recurrent = interaction not in FEEDFORWARD
     decode = DECODING * (DECODING_CONNECTIONS if decoding["connections"] and recurrent else 1)

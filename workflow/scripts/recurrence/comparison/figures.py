@@ -16,7 +16,6 @@ from recurrence.comparison.measures import (
     DECODING,
     LAST,
     MEAN,
-    Estimate,
     Key,
     Run,
     estimate,
@@ -41,6 +40,7 @@ from recurrence.plotting import (
     style_handles,
     time_colours,
 )
+from recurrence.verdicts import Interval
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, BLACK)
 MARKERS = "os^Dvp*"
@@ -59,7 +59,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Axis:
-    """Where the runs are on an axis: the values of the only key that differs, if they are numbers, or their places."""
+    """Where the runs are on an axis.
+
+    At their values of the only key that differs, if these are unequal numbers; else in their order.
+    """
 
     label: str
     places: list[float]
@@ -71,7 +74,8 @@ class Axis:
         keys = differing([run.settings for run in runs])
         if len(keys) == 1:
             ((key, values),) = keys.items()
-            if all(type(value) in (int, float) for value in values):
+            numbers = all(type(value) in (int, float) for value in values)
+            if numbers and len({*values}) == len(values):
                 return cls(key, values, [f"{key.split('.')[-1]} = {value}" for value in values])
         return cls("", [*map(float, range(len(runs)))], [run.name for run in runs])
 
@@ -256,7 +260,7 @@ def over_time(runs: Sequence[Run], axis: Axis, measure: str, interaction: str) -
 
 def _line(
     run: Run, measure: str, interaction: str, layer: str, variable: str
-) -> dict[int, Estimate]:
+) -> dict[int, Interval]:
     """The estimate at each timestep, of one cell of a run."""
     return {
         key.timestep: estimate(sample)
@@ -267,7 +271,7 @@ def _line(
     }
 
 
-def _over(axes: Axes, line: dict[int, Estimate], colour: ColorType, marker: str) -> None:
+def _over(axes: Axes, line: dict[int, Interval], colour: ColorType, marker: str) -> None:
     timesteps = sorted(line)
     low, high, mean = (
         [getattr(line[t], end) for t in timesteps] for end in ("low", "high", "mean")

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from recurrence.comparison.runs import FINISH, Files, RunError
 from recurrence.comparison.settings import Settings
@@ -26,8 +25,8 @@ from recurrence.statistics import (
     select,
 )
 from recurrence.storage import read_table
+from recurrence.verdicts import Interval
 
-LEVEL = 0.975  # of each side of a 95 % interval
 COLUMNS = {  # that a table must have, and may have
     "accuracy": ("interaction instance image n accuracy", ""),
     "decoding": (
@@ -73,15 +72,6 @@ class Sample:
     def of(cls, measurement: Measurement, instances: Sequence[int]) -> "Sample":
         """Name the instances of a measurement, and leave out those without a value."""
         return cls(pd.Series(measurement.values, list(instances)).dropna(), measurement.error)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean or a difference with its 95 % interval, which is nan for fewer than two networks."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -184,13 +174,13 @@ def _important(evidence: Evidence, interaction: str, measure: str) -> Iterator[t
 # --- intervals -----------------------------------------------------------------------------------
 
 
-def estimate(sample: Sample) -> Estimate:
+def estimate(sample: Sample) -> Interval:
     """The mean over networks. Its interval is Student's, widened by the error of the test scenes."""
     values = sample.values
     return _interval(values.mean(), _standard_error(values), len(values) - 1, sample.error)
 
 
-def difference(first: Sample, second: Sample, pairs: Sequence[tuple[int, int]]) -> Estimate:
+def difference(first: Sample, second: Sample, pairs: Sequence[tuple[int, int]]) -> Interval:
     """The second mean less the first, with Student's interval over ``pairs`` of networks.
 
     Without pairs it is Welch's, of two independent samples. The error of the test scenes is as if each had its own:
@@ -212,11 +202,11 @@ def _standard_error(values: "pd.Series[float]") -> float:
     return cast(float, values.sem())
 
 
-def _interval(mean: float, networks: float, freedom: float, error: float) -> Estimate:
+def _interval(mean: float, networks: float, freedom: float, scenes: float) -> Interval:
+    """As :meth:`Interval.around`, but without ends (nan) if there are fewer than two networks."""
     if freedom < 1 or np.isnan(networks):
-        return Estimate(mean, np.nan, np.nan)
-    half = float(np.hypot(stdtrit(freedom, LEVEL) * networks, ndtri(LEVEL) * error))
-    return Estimate(mean, mean - half, mean + half)
+        return Interval(mean, np.nan, np.nan)
+    return Interval.around(mean, networks, freedom, scenes)
 
 
 def paired(first: Run, second: Run, key: Key) -> list[tuple[int, int]]:

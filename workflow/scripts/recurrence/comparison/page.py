@@ -12,7 +12,7 @@ import yaml
 from recurrence.comparison import settings
 from recurrence.comparison.figures import Axis, shared_importance
 from recurrence.comparison.measures import ACCURACY, IMPORTANCE, MEAN, Run
-from recurrence.pages import NONE, Cell, Column, Picture, Table, environment, number
+from recurrence.pages import NONE, Cell, Column, Picture, Table, filled, number
 
 MEANS = ("mean", "low", "high")  # columns of a table
 DIFFERENCES = ("difference", "difference_low", "difference_high")
@@ -31,22 +31,19 @@ def comparison(
     ``figures`` have a title, a caption and the picture; ``csv`` is the text of the table's file.
     """
     made = [run.settings for run in runs]
-    return (
-        environment(template.parent)
-        .get_template(template.name)
-        .render(
-            names=[run.name for run in runs],
-            differing=settings.differing(made),
-            short=short_table(runs, table),
-            keys=keys_table("Keys that differ", runs, settings.differing(made)),
-            same=yaml.safe_dump(settings.shared(made), default_flow_style=None, width=100),
-            versions=keys_table("Made with", runs, settings.versions(made)),
-            pairs=pairs(runs, table),
-            marked=marked(table),
-            details=list(all_tables(runs, table)),
-            figures=figures,
-            csv=base64.b64encode(csv.encode()).decode(),
-        )
+    return filled(
+        template,
+        names=[run.name for run in runs],
+        differing=settings.differing(made),
+        short=short_table(runs, table),
+        keys=keys_table("Keys that differ", runs, settings.differing(made)),
+        same=yaml.safe_dump(settings.shared(made), default_flow_style=None, width=100),
+        versions=keys_table("Made with", runs, settings.versions(made)),
+        pairs=pairs(runs, table),
+        marked=marked(table),
+        details=list(all_tables(runs, table)),
+        figures=figures,
+        csv=base64.b64encode(csv.encode()).decode(),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from recurrence.configuration.blocks import Network
 from recurrence.costs import block_of
-from recurrence.names import CANVAS, CUTS, FEEDFORWARD, IMAGE, SAMPLED
+from recurrence.names import CANVAS, FEEDFORWARD, IMAGE, SAMPLED
 
+CUTS = 3  # a clutter object is cut into CUTS x CUTS blocks, which are shuffled
 FULL_FOLDER = "data"  # where the default run keeps the full data
 SAMPLE_IMAGES = 800  # to train on, of each dataset in tests/sample
 SHARDS = 100  # at most, as the names of files of test scenes have two digits
@@ -190,11 +191,6 @@ RULES: list[tuple[str, Callable[..., object], str]] = [
         lambda shard, repeats, scenes: SHARDS * shard < repeats * scenes,
         "decoding.scene_repeats x decoding.scenes ({1} x {2}) are more than "
         f"{SHARDS} files of {{0}}: give more",
-    ),
-    (
-        "figures.examples record.scenes scenes.shard",
-        lambda examples, recorded, shard: examples > min(recorded, shard),
-        "{0} are more than record.scenes ({1}) or scenes.shard ({2}): give less",
     ),
     (
         "decoding.fit decoding.scenes",

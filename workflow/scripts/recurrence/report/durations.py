@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from recurrence.job import duration
-from recurrence.pages import NONE, Cell, Table, columns, environment, text_cell
+from recurrence.pages import NONE, Cell, Table, columns, filled, text_cell
 from recurrence.records import read
 from recurrence.storage import read_benchmark
 
@@ -69,13 +69,10 @@ def durations_table(jobs: Sequence[Job]) -> Table:
 
 def durations_page(template: Path, jobs: Sequence[Job]) -> str:
     """The page with the machines and the durations, as HTML text."""
-    return (
-        environment(template.parent)
-        .get_template(template.name)
-        .render(
-            machines=Counter(job.machine for job in jobs).most_common(),
-            total=duration(sum(job.seconds for job in jobs)),
-            cpu=duration(sum(job.cpu for job in jobs if not pd.isna(job.cpu))),
-            table_of_rules=durations_table(jobs),
-        )
+    return filled(
+        template,
+        machines=Counter(job.machine for job in jobs).most_common(),
+        total=duration(sum(job.seconds for job in jobs)),
+        cpu=duration(sum(job.cpu for job in jobs if not pd.isna(job.cpu))),
+        table_of_rules=durations_table(jobs),
     )

@@ -15,7 +15,7 @@ import yaml
 from recurrence.claims import CLAIMS
 from recurrence.design import stated
 from recurrence.figure_list import FIGURES, Entry
-from recurrence.pages import Picture, Table, environment, picture
+from recurrence.pages import Picture, Table, filled, picture
 from recurrence.report.descriptions import Seen, description
 from recurrence.report.headline import CENTRAL, answer, numbers, parts
 from recurrence.report.tables import claim_table, tables
@@ -25,6 +25,7 @@ from recurrence.verdicts import (
     NO_VERDICT,
     NOT_REPRODUCED,
     REPRODUCED,
+    SHORT_OF_TRAINING,
     TOO_FEW,
     WORST_FIRST,
 )
@@ -98,27 +99,25 @@ def render(
         published = Tables(*(frame.iloc[:0] for frame in frames))
     shown = embedded(figures, Seen(ours, distance))
     judged = parts(scorecard)
-    return (
-        environment(template.parent)
-        .get_template(template.name)
-        .render(
-            run=config["run"]["name"],
-            central=CENTRAL,
-            central_parts=judged,
-            answer=stated(departures) or answer(judged),
-            first=first(shown, config["run"].get("interactions", ())),
-            numbers=numbers(ours.accuracy, published.accuracy, scorecard),
-            styles=STYLES,
-            claims=claims(scorecard),
-            figures=shown,
-            files={name: FILES.get(name, "") for name in sorted(files)},
-            tables=tables(ours, published, distance),
-            durations=DURATIONS,
-            provenance=made_with(provenance),
-            config=yaml.safe_dump(
-                {**config}, sort_keys=True, default_flow_style=None, width=100, allow_unicode=True
-            ),
-        )
+    return filled(
+        template,
+        run=config["run"]["name"],
+        central=CENTRAL,
+        central_parts=judged,
+        answer=stated(departures) or answer(judged),
+        first=first(shown, config["run"].get("interactions", ())),
+        numbers=numbers(ours.accuracy, published.accuracy, scorecard),
+        styles=STYLES,
+        short=f"{100 * SHORT_OF_TRAINING:.0f}",
+        claims=claims(scorecard),
+        figures=shown,
+        files={name: FILES.get(name, "") for name in sorted(files)},
+        tables=tables(ours, published, distance),
+        durations=DURATIONS,
+        provenance=made_with(provenance),
+        config=yaml.safe_dump(
+            {**config}, sort_keys=True, default_flow_style=None, width=100, allow_unicode=True
+        ),
     )
 
 
