@@ -82,8 +82,8 @@ class Run(Block):
     interactions: Annotated[list[str], *some_of(interactions()), REMAKES_NEW_NETWORKS]
     """How recurrent flow and feedforward drive interact (paper, Eq. 1 and 2, or a rule of your own in
     workflow/scripts/recurrence/interactions.py). feedforward has no recurrence: a control that the paper's discussion
-    suggests. So have two controls with wider layers: feedforward_parameters has as many parameters as a recurrent
-    network, feedforward_arithmetic needs as many multiply-accumulates."""
+    suggests. Two more controls have wider layers and no recurrence: feedforward_parameters has as many parameters as a
+    recurrent network, feedforward_arithmetic needs as many multiply-accumulates."""
     instances: Annotated[int, Field(ge=1, le=1000), unit("networks"), REMAKES_NEW_NETWORKS]
     """Networks for each interaction, from different seeds. The paper has 5; bands need 2 or more."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), REMAKES_SCENES]
