@@ -232,10 +232,8 @@ def pattern(scorecard: pd.DataFrame) -> str:
     whole = "no network is farther away than the published networks are from each other"
     failed = scorecard.loc[scorecard["verdict"] == NOT_REPRODUCED, "claim"].value_counts(sort=False)
     if len(failed):
-        parts = [
-            f"{count} in {f'({name})' if len(name) == 1 else name}"
-            for name, count in failed.items()
-        ]
+        counts = zip(failed.index.astype(str), failed, strict=True)
+        parts = [f"{count} in {f'({name})' if len(name) == 1 else name}" for name, count in counts]
         return (
             f"The pattern is the published one on average only: {whole}, but some tests are not reproduced: "
             f"{', '.join(parts)}."
