@@ -213,7 +213,7 @@ def test_permutations_are_all_different_and_ranked() -> None:
 
 def test_an_object_that_leaves_the_canvas_is_refused(sources: SourceImages) -> None:
     huge = SceneDistribution(large=2.5)
-    with pytest.raises(ValueError, match=r"leaves the 100 x 100 canvas.*scenes\.scale\.large"):
+    with pytest.raises(ValueError, match=r"leaves the 100 x 100 canvas: make scale\.large, "):
         render(sources, sample(sources, huge, 1, range(8)))
 
 
