@@ -276,7 +276,10 @@ def test_messages_of_assertions_do_not_count(changed: Edit) -> None:
 
 
 def test_silent_modules_use_no_module_that_counts() -> None:
-    """But for ``__init__``, whose names are for use by hand. Names of rules and variables, and fingerprints, are values of parameters."""
+    """But for ``__init__``, whose names are for use by hand.
+
+    Names of rules and variables, and fingerprints, are values of parameters.
+    """
     modules = [PACKAGE / f"{name}.py" for name in SILENT]
     files = [path for path in modules if path.exists() and path.stem != "__init__"]
     for path in [*(PACKAGE / "configuration").glob("*.py"), *files]:
