@@ -255,9 +255,7 @@ def test_the_whole_pattern_names_the_claims_that_fail() -> None:
     table = as_ours().perturbation
     ours = importance(table["functional_importance"].where(table["variable"] != "scale", 0.0))
     text = " ".join(pattern_of(ours).split())
-    assert text.startswith(
-        "The pattern is the published one on average only: no network is farther"
-    )
+    assert text.startswith("The pattern is the published one on average only: no farther away")
     assert text.endswith("but some tests are not reproduced: 1 in (d).")
 
 
