@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from recurrence.scorecard import summary
 from recurrence.verdicts import NO_VERDICT
-from test_scorecard import as_ours, score, summary
+from scored import as_ours, score
 
 
 def with_controls(count: int = 5) -> tuple[pd.DataFrame, dict[str, list[float]]]:

@@ -1,9 +1,6 @@
 """The scorecard: published tables must pass, tables without the published effects must not."""
 
 import dataclasses
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,52 +9,19 @@ import pytest
 from recurrence import scorecard as cards
 from recurrence.names import CHANCE
 from recurrence.scorecard import COLUMNS, summary
-from recurrence.statistics import Tables, load
+from recurrence.statistics import Tables
 from recurrence.verdicts import CANNOT_TELL, NO_VERDICT, NOT_REPRODUCED, REPRODUCED, TOO_FEW
-
-PUBLISHED = load(Path(__file__).parent.parent / "data" / "published")
-REFUSED = {NOT_REPRODUCED, CANNOT_TELL}
-
-
-def score(ours: Tables, scored: int = 2_000, perturbed: int = 5_000) -> pd.DataFrame:
-    """The scorecard of tables with as many scenes as the published ones."""
-    return cards.score(ours, PUBLISHED, scored, perturbed)
-
-
-@cache
-def as_ours() -> Tables:
-    """The published tables in place of ours, with made-up ablation and clutter."""
-    instances = pd.MultiIndex.from_product(
-        [["multiplicative", "additive"], range(1, 6)], names=["interaction", "instance"]
-    )
-    runs = instances.to_frame(index=False)
-    clutter = runs.merge(pd.DataFrame({"timestep": [1, 2, 3, 4]}), how="cross")
-    decoding = PUBLISHED.decoding
-    scenes = decoding[decoding["layer"].eq("input") & decoding["timestep"].eq(1)]
-    scenes = scenes.assign(repeat=scenes["instance"] + 5 * scenes["interaction"].eq("additive"))
-    step = clutter["interaction"].map({"multiplicative": 0.2, "additive": 0.02})
-    wobble = 0.001 * clutter["instance"]
-    return dataclasses.replace(
-        PUBLISHED,
-        decoding=PUBLISHED.decoding.assign(repeat=1, image="cluttered"),
-        perturbation=PUBLISHED.perturbation.assign(repeat=1, rendering="compounded"),
-        accuracy=PUBLISHED.accuracy.assign(image="cluttered", n=10_000),
-        ablation=runs.assign(
-            accuracy_intact=0.8, accuracy_ablated=0.799 + 0.001 * runs["instance"]
-        ),
-        clutter=clutter.assign(relative=1 - (step + wobble) * (clutter["timestep"] - 1)),
-        scene_decoding=scenes[["repeat", "variable", "accuracy"]],
-    )
-
-
-def verdicts(ours: Tables, claim: str, **wanted: str) -> set[str]:
-    """The verdicts of the rows of ``claim`` whose columns contain the ``wanted`` texts."""
-    rows = score(ours)
-    rows = rows[rows["claim"] == claim]
-    for column, text in wanted.items():
-        rows = rows[rows[column].str.contains(text, regex=False)]
-    assert len(rows)
-    return set(rows["verdict"])
+from scored import (
+    PUBLISHED,
+    REFUSED,
+    as_ours,
+    changed,
+    first,
+    importance,
+    pattern_of,
+    score,
+    verdicts,
+)
 
 
 def test_published_tables_pass_every_test() -> None:
@@ -82,18 +46,6 @@ def test_scorecard_has_the_published_means() -> None:
         found = scorecard[interaction, quantity]
         first = found if isinstance(found, float) else found.iloc[0]
         assert first == pytest.approx(value, abs=0.005), quantity
-
-
-def pattern_of(ours: Tables) -> str:
-    """The second line of the summary."""
-    return summary(score(ours), ours.accuracy, "run", []).split("\n\n")[0].split("\n", 1)[1]
-
-
-def changed(table: str, column: str, rows: "pd.Series[bool]", values: Any) -> Tables:
-    """Our tables with ``column`` of some ``rows`` of ``table`` changed."""
-    frame: pd.DataFrame = getattr(as_ours(), table)
-    frame = frame.assign(**{column: np.where(rows, values, frame[column])})
-    return dataclasses.replace(as_ours(), **{table: frame})
 
 
 def test_chance_is_no_auxiliary_information() -> None:
@@ -208,112 +160,6 @@ def test_accuracy_five_points_off_is_not_reproduced() -> None:
 # Tables with a clear verdict. An earlier scorecard took each of them for a reproduction.
 
 
-def exchanged(tables: Tables) -> Tables:
-    """The two interactions' tables under each other's name."""
-    other = {"multiplicative": "additive", "additive": "multiplicative"}
-    frames = {
-        name: frame.assign(interaction=frame["interaction"].replace(other))
-        for name, frame in vars(tables).items()
-        if name not in ("scene_decoding", "connections")
-    }
-    return dataclasses.replace(tables, **frames)
-
-
-@pytest.mark.parametrize(("scored", "perturbed"), [(2_000, 5_000), (400, 200)])
-def test_exchanged_interactions_are_not_the_published_pattern(scored: int, perturbed: int) -> None:
-    ours = exchanged(as_ours())
-    rows = score(ours, scored, perturbed).set_index("claim")["verdict"]
-    assert set(rows["c"]) <= REFUSED and set(rows["f"]) == {NOT_REPRODUCED}
-    assert set(rows["distance"]) == {NOT_REPRODUCED}
-    text = summary(score(ours, scored, perturbed), ours.accuracy, "exchanged", [])
-    assert text.split("\n")[1].startswith("The pattern is NOT the published one.")
-    assert pattern_of(as_ours()).startswith("The pattern is the published one:")
-
-
-def importance(values: Any) -> Tables:
-    """Our tables with other importances."""
-    return dataclasses.replace(
-        as_ours(), perturbation=as_ours().perturbation.assign(functional_importance=values)
-    )
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "claim"),
-    [("scale", "orientation", "d"), ("category_within", "category_between", "g")],
-)
-def test_exchanged_variables_are_not_the_published_pattern(
-    one: str, other: str, claim: str
-) -> None:
-    table = as_ours().perturbation
-    exchange = table["variable"].replace({one: other, other: one})
-    ours = dataclasses.replace(as_ours(), perturbation=table.assign(variable=exchange))
-    assert NOT_REPRODUCED in verdicts(ours, claim)
-    assert not pattern_of(ours).startswith("The pattern is the published one:")
-
-
-def test_the_whole_pattern_names_the_claims_that_fail() -> None:
-    table = as_ours().perturbation
-    ours = importance(table["functional_importance"].where(table["variable"] != "scale", 0.0))
-    text = " ".join(pattern_of(ours).split())
-    assert text.startswith("The pattern is the published one on average only: no farther away")
-    assert text.endswith("but some tests are not reproduced: 1 in (d).")
-
-
-def test_one_network_far_away_is_not_the_published_pattern() -> None:
-    table = as_ours().perturbation
-    cell = ["interaction", "layer", "timestep", "variable"]
-    mean = table.groupby(cell)["functional_importance"].transform("mean")
-    ours = importance(mean.where(table["instance"] != 5, 0.0))
-    assert verdicts(ours, "distance", quantity="importance") == {CANNOT_TELL}
-    assert pattern_of(ours).startswith("It cannot be told whether")
-
-
-@pytest.mark.parametrize(
-    ("changes", "missing"),
-    [
-        ({"decoding": as_ours().decoding.assign(image="clean")}, "decoding (multiplicative), dec"),
-        ({"perturbation": as_ours().perturbation.iloc[:0]}, "importance (multiplicative), imp"),
-        (
-            {"perturbation": as_ours().perturbation.query("interaction == 'additive'")},
-            "importance (multiplicative).",
-        ),
-        (
-            {"perturbation": as_ours().perturbation.assign(functional_importance=float("nan"))},
-            "importance (multiplicative), importance (additive).",
-        ),
-    ],
-)
-def test_what_was_not_compared_is_named(changes: dict[str, pd.DataFrame], missing: str) -> None:
-    text = " ".join(pattern_of(dataclasses.replace(as_ours(), **changes)).split())
-    assert text.startswith(
-        f"Only a part of the pattern was compared with the published one, without {missing}"
-    )
-
-
-@pytest.mark.parametrize("left_out", [1, 2, 3, 4, 5])
-def test_a_published_network_is_not_refused_as_a_whole(left_out: int) -> None:
-    """Each as a run of its own, against the other four."""
-    alone, others = (
-        dataclasses.replace(
-            PUBLISHED,
-            **{
-                name: frame[frame["instance"].eq(left_out) == own]
-                for name, frame in vars(PUBLISHED).items()
-                if isinstance(frame, pd.DataFrame)
-            },
-        )
-        for own in (True, False)
-    )
-    ours = dataclasses.replace(
-        alone,
-        decoding=alone.decoding.assign(image="cluttered"),
-        perturbation=alone.perturbation.assign(rendering="compounded"),
-        accuracy=alone.accuracy.assign(image="cluttered"),
-    )
-    rows = cards.score(ours, others, 2_000, 5_000)
-    assert NOT_REPRODUCED not in set(rows.loc[rows["claim"] == "distance", "verdict"])
-
-
 def test_a_decoder_below_chance_is_not_hidden_by_an_uncertain_one() -> None:
     table = as_ours().decoding
     here = table["source"].eq("activation") & table["layer"].eq("conv2") & table["timestep"].eq(4)
@@ -365,16 +211,6 @@ def test_chance_agrees_with_no_published_decoding(variable: str) -> None:
     assert verdicts(as_ours(), "numbers", **where) == {REPRODUCED}
     ours = dataclasses.replace(as_ours(), scene_decoding=ours)
     assert verdicts(ours, "numbers", **where) <= REFUSED
-
-
-def first(tables: Tables, count: int) -> Tables:
-    """The first networks of each interaction."""
-    frames = {
-        name: frame[frame["instance"] <= count]
-        for name, frame in vars(tables).items()
-        if name not in ("scene_decoding", "connections")
-    }
-    return dataclasses.replace(tables, **frames)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -74,7 +74,7 @@ def left_out(published: pd.DataFrame) -> list[Distance]:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far away the mean of further networks of the published kind can be, and the ``noise`` in it."""
+    """How far away the mean of further networks of the published kind can be, and the ``noise`` of published ones."""
 
     farthest: Distance
     noise: float
@@ -83,7 +83,7 @@ class Reach:
 def reach(published: Tables, quantity: str, interaction: str, networks: int) -> Reach:
     """Student's prediction limits for the mean of so many ``networks``, from the published ones left out in turn.
 
-    Those of the correlation are for Fisher's z. ``noise`` is as in :func:`distances`.
+    Those of the correlation are for Fisher's z. ``noise`` is as in :func:`distances`. docs/statistics.md says why.
     """
     table = _table(published, quantity)
     reference = cells(table, quantity, interaction)

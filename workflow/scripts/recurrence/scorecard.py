@@ -1,7 +1,7 @@
 """The scorecard: the paper's claims, its numbers and the whole pattern, tested on a run. Imports no torch."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from operator import attrgetter, methodcaller
 
@@ -118,6 +118,19 @@ def scene_numbers(table: pd.DataFrame, published: list[Evidence], scored: int) -
     return rows
 
 
+def distance_rows(table: pd.DataFrame, cases: list[Case], published: Tables) -> Iterator[Row]:
+    """A row for each quantity and interaction of distance.csv, the ``table``."""
+    for quantity in QUANTITIES:
+        for case in cases:
+            rows = select(table, interaction=case.interaction, quantity=quantity)
+            if len(rows):
+                single, together = (
+                    reach(published, quantity, case.interaction, networks)
+                    for networks in (1, len(rows))
+                )
+                yield distance_row(rows, case, quantity, single, together)
+
+
 def distance_row(
     rows: pd.DataFrame, case: Case, quantity: str, single: Reach, together: Reach
 ) -> Row:
@@ -202,17 +215,7 @@ def score(
         frame = pd.DataFrame(both, columns=list(COLUMNS))
         return frame.assign(published=float("nan"), verdict=NO_VERDICT)
     table = distances(ours, published, scored, perturbed)
-    rows = []
-    for quantity in QUANTITIES:
-        for case in cases:
-            networks = select(table, interaction=case.interaction, quantity=quantity)
-            if len(networks):
-                limits = [
-                    reach(published, quantity, case.interaction, number)
-                    for number in (1, len(networks))
-                ]
-                rows.append(distance_row(networks, case, quantity, *limits))
-    rows += claimed
+    rows = [*distance_rows(table, cases, published), *claimed]
     rows += [check.row(case) for case in cases for check in published_numbers(case)]
     if ours.scene_decoding is not None:
         rows += scene_numbers(ours.scene_decoding, [*reference.values()], scored)
